@@ -1,0 +1,208 @@
+//! What a component is, without running it: the catalogue is data, so that the front can list components, check
+//! settings and show prices without depending on the code that moves pixels.
+
+use serde_json::{Map, Value};
+
+use crate::workflow::Step;
+
+/// Where in a workflow a component may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Always the first step, exactly once.
+    First,
+    /// Anywhere between the first and the last step.
+    Middle,
+    /// Always the last step, exactly once.
+    Last,
+}
+
+/// One component as others see it.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// Its name in workflows: `removeBackground`.
+    pub kind: &'static str,
+    /// Its name for people: `Remove background`.
+    pub title: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// Rises whenever the same settings give other pixels.
+    pub version: u32,
+    /// Credits one run of it costs.
+    pub credits: u32,
+    /// Where it may stand.
+    pub place: Place,
+    /// JSON Schema of its settings, defaults included.
+    pub schema: Value,
+    /// Every setting with its default.
+    pub defaults: Value,
+    /// Reads settings, fills in the defaults and gives them back in canonical form, or says what is wrong with them.
+    pub check: fn(&Value) -> Result<Value, String>,
+}
+
+/// What is wrong with a list of steps; the text names the step, the setting and the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+/// Every component there is.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    entries: Vec<Description>,
+}
+
+impl Catalogue {
+    /// A catalogue of these components, in the order the documents list them.
+    pub fn new(entries: Vec<Description>) -> Self {
+        Self { entries }
+    }
+
+    /// Every component.
+    pub fn entries(&self) -> &[Description] {
+        &self.entries
+    }
+
+    /// The component of that name, in any case.
+    pub fn find(&self, kind: &str) -> Option<&Description> {
+        self.entries.iter().find(|entry| entry.kind.eq_ignore_ascii_case(kind))
+    }
+
+    fn named(&self, kind: &str) -> Result<&Description, Invalid> {
+        self.find(kind).ok_or_else(|| {
+            let known: Vec<_> = self.entries.iter().map(|entry| entry.kind).collect();
+            Invalid(format!("no component is called `{kind}`; there are {}", known.join(", ")))
+        })
+    }
+
+    /// The steps with canonical names and settings: every setting present. Refuses unknown components and settings,
+    /// values out of range, and steps in an order that no picture could go through.
+    pub fn check(&self, steps: &[Step]) -> Result<Vec<Step>, Invalid> {
+        let mut checked = Vec::with_capacity(steps.len());
+        for (index, step) in steps.iter().enumerate() {
+            let entry = self.named(&step.kind)?;
+            let stands = match index {
+                0 => Place::First,
+                _ if index + 1 == steps.len() => Place::Last,
+                _ => Place::Middle,
+            };
+            if entry.place != stands {
+                return Err(Invalid(match entry.place {
+                    Place::First => format!("`{}` must be the first step, once", entry.kind),
+                    Place::Last => format!("`{}` must be the last step, once", entry.kind),
+                    Place::Middle => {
+                        format!(
+                            "`{}` cannot be first or last; begin with `input` and end with `export`",
+                            entry.kind
+                        )
+                    }
+                }));
+            }
+            let settings = (entry.check)(&step.settings)
+                .map_err(|reason| Invalid(format!("step {} `{}`: {reason}", index + 1, step.label)))?;
+            checked.push(Step { kind: entry.kind.to_owned(), label: step.label.clone(), settings });
+        }
+        if checked.len() < 2 {
+            return Err(Invalid("a workflow begins with `input` and ends with `export`".to_owned()));
+        }
+        Ok(checked)
+    }
+
+    /// Credits one run of these steps costs.
+    pub fn price(&self, steps: &[Step]) -> u32 {
+        steps.iter().filter_map(|step| self.find(&step.kind)).map(|entry| entry.credits).sum()
+    }
+
+    /// The steps with one run's overrides merged over their settings. Overrides are keyed by a step's label, or else
+    /// by its component; what names no step, and settings that no component has, are passed over; a value out of
+    /// range is refused.
+    pub fn resolve(&self, steps: &[Step], overrides: &Value) -> Result<Vec<Step>, Invalid> {
+        let Some(overrides) = overrides.as_object().filter(|map| !map.is_empty()) else {
+            return Ok(steps.to_vec());
+        };
+        let mut resolved = steps.to_vec();
+        for step in &mut resolved {
+            let given = overrides.get(&step.label).or_else(|| overrides.get(&step.kind));
+            let Some(given) = given.and_then(Value::as_object) else { continue };
+            let entry = self.named(&step.kind)?;
+            let known = entry.schema.get("properties").and_then(Value::as_object);
+            let mut merged = step.settings.as_object().cloned().unwrap_or_else(Map::new);
+            for (key, value) in given {
+                if known.is_some_and(|known| known.contains_key(key)) {
+                    merged.insert(key.clone(), value.clone());
+                }
+            }
+            step.settings = (entry.check)(&Value::Object(merged))
+                .map_err(|reason| Invalid(format!("settings for `{}`: {reason}", step.label)))?;
+        }
+        Ok(resolved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn describe(kind: &'static str, place: Place, credits: u32) -> Description {
+        Description {
+            kind,
+            title: kind,
+            summary: kind,
+            version: 1,
+            credits,
+            place,
+            schema: json!({ "properties": { "size": {} } }),
+            defaults: json!({ "size": 1 }),
+            check: |given| match given.get("size").and_then(Value::as_u64).unwrap_or(1) {
+                size @ 0..=9 => Ok(json!({ "size": size })),
+                size => Err(format!("`size` is {size}, at most 9 is allowed")),
+            },
+        }
+    }
+
+    fn catalogue() -> Catalogue {
+        Catalogue::new(vec![
+            describe("input", Place::First, 0),
+            describe("crop", Place::Middle, 2),
+            describe("export", Place::Last, 10),
+        ])
+    }
+
+    fn step(kind: &str, settings: Value) -> Step {
+        Step { kind: kind.to_owned(), label: kind.to_owned(), settings }
+    }
+
+    #[test]
+    fn checking_fills_in_defaults_and_names() {
+        let steps = [step("INPUT", json!({})), step("export", json!({ "size": 3 }))];
+        let checked = catalogue().check(&steps).expect("good steps");
+        assert_eq!(checked[0].kind, "input");
+        assert_eq!(checked[0].settings, json!({ "size": 1 }));
+        assert_eq!(checked[1].settings, json!({ "size": 3 }));
+        assert_eq!(catalogue().price(&checked), 10);
+    }
+
+    #[test]
+    fn refusals_name_the_step_and_the_way_out() {
+        let refuse = |steps: &[Step]| catalogue().check(steps).expect_err("bad steps").0;
+        assert!(refuse(&[step("input", json!({}))]).contains("export"));
+        assert!(
+            refuse(&[step("input", json!({})), step("crip", json!({}))])
+                .contains("no component is called `crip`")
+        );
+        assert!(refuse(&[step("crop", json!({})), step("export", json!({}))]).contains("cannot be first"));
+        let text = refuse(&[step("input", json!({})), step("export", json!({ "size": 12 }))]);
+        assert_eq!(text, "step 2 `export`: `size` is 12, at most 9 is allowed");
+    }
+
+    #[test]
+    fn overrides_pass_over_what_they_cannot_know_and_refuse_what_they_can() {
+        let steps = [step("input", json!({ "size": 1 })), step("export", json!({ "size": 3 }))];
+        let some =
+            json!({ "input": { "some": "settings" }, "nobody": { "size": 99 }, "export": { "size": 5 } });
+        let resolved = catalogue().resolve(&steps, &some).expect("good overrides");
+        assert_eq!(resolved[0].settings, json!({ "size": 1 }));
+        assert_eq!(resolved[1].settings, json!({ "size": 5 }));
+        assert!(catalogue().resolve(&steps, &json!({ "export": { "size": 50 } })).is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! What happened to a run, for those who asked to be told. An event is recorded in the transaction that makes it true.
+
+use crate::id::{EventId, OrgId, RunId};
+use crate::run::Status;
+use crate::time::Timestamp;
+
+/// A run came to rest, or needs somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its id; the same over every attempt to deliver it.
+    pub id: EventId,
+    /// Whose run.
+    pub org: OrgId,
+    /// Which run.
+    pub run: RunId,
+    /// The status it took.
+    pub status: Status,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Event {
+    /// Whether taking this status is worth telling: every final one, and waiting for review.
+    pub const fn tells(status: Status) -> bool {
+        status.is_final() || matches!(status, Status::InReview)
+    }
+}

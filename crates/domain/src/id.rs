@@ -1,0 +1,70 @@
+//! Names of things: one newtype each, so that a workflow's id can never stand where a run's belongs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta] $name:ident),+ $(,)?) => {$(
+        #[$doc]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::try_parse(text).map(Self)
+            }
+        }
+    )+};
+}
+
+id! {
+    /// One picture going through one workflow version.
+    RunId,
+    /// A saved workflow, over all its versions.
+    WorkflowId,
+    /// One immutable version of a workflow.
+    VersionId,
+    /// An organization: the owner of everything.
+    OrgId,
+    /// The version of an organization's record, which changes whenever it is saved.
+    OrgVersion,
+    /// A program that acts for a user: an approved device or a command-line credential.
+    ConnectionId,
+    /// A device sign-in under way.
+    GrantId,
+    /// Something that happened to a run.
+    EventId,
+    /// One line of the ledger.
+    EntryId,
+    /// One attempt's hold on a run; a new one for every attempt, so that an old one proves nothing.
+    LeaseToken,
+}
+
+/// A user's id. Not a UUID: identity providers name users as `provider|subject`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(pub String);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where new ids come from. The application owns the real source; a test may own one that counts.
+pub trait Ids: Send + Sync {
+    /// A fresh id that sorts after the ones made before it.
+    fn next(&self) -> Uuid;
+}

@@ -1,0 +1,13 @@
+//! The business in plain types: what a workflow, a run, an account and a caller are, and which moves they allow.
+//! No I/O, no clock, no randomness, nothing async: time and ids come in as arguments.
+
+pub mod access;
+pub mod component;
+pub mod event;
+pub mod id;
+pub mod image;
+pub mod ledger;
+pub mod page;
+pub mod run;
+pub mod time;
+pub mod workflow;
