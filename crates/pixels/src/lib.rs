@@ -1,0 +1,36 @@
+//! Bitmaps, colour and files. Knows nothing of runs, money or networks.
+//!
+//! Every bitmap is in one working space: sRGB, RGB or RGBA with straight alpha, 8 or 16 bit.
+//! [`decode()`] brings files into it, [`encode()`] writes it, and nothing in between asks for a colour space again.
+
+mod bitmap;
+mod blur;
+mod codec;
+mod colour;
+mod composite;
+mod decode;
+mod encode;
+mod error;
+mod exif;
+mod format;
+mod geometry;
+mod header;
+mod limits;
+mod orient;
+mod resample;
+mod resize;
+mod srgb;
+
+pub use bitmap::{Bitmap, Channels, Mask, Rect, Samples, SamplesMut, to_u8, to_u16};
+pub use blur::blur_mask;
+pub use composite::{flatten, lay_mask_under, lay_over};
+pub use decode::{Codec, DecodeOptions, Decoded, decode};
+pub use encode::{EncodeOptions, Encoding, PngCompression, Subsampling, TiffCompression, encode};
+pub use error::PixelError;
+pub use format::{Format, sniff};
+pub use geometry::{crop, crop_mask, place, place_mask};
+pub use header::{Header, SourceChannels, probe};
+pub use limits::Limits;
+pub use orient::orient;
+pub use resize::{Filter, fit_inside, resize, resize_mask, resize_plane};
+pub use srgb::{linear_to_srgb, srgb_to_linear, srgb_u8_to_linear};
