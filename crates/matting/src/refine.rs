@@ -1,0 +1,141 @@
+//! Brings the edge of a network's alpha to full resolution, coarse to fine.
+//!
+//! A network sees about a thousand pixels a side, so on a large photo its contour is off by several pixels.
+//! Each level of a pyramid moves it by at most the band's reach in its own pixels, so that F and B are always
+//! taken close to the edge.
+
+use pixels::{Bitmap, Mask, Samples};
+
+use crate::band::{self, Start};
+use crate::error::{MattingError, check_size};
+use crate::source::{Interleaved, Plane, double, halve};
+
+/// A network's alpha is soft and roughly right.
+const NETWORK: Start = Start { doubt: 0.3, has_shades: true };
+/// An alpha found by colour is an outline without shades …
+const OUTLINE: Start = Start { doubt: 0.5, has_shades: false };
+/// … that smaller levels correct only where the equation leaves no doubt.
+const SOFT_OUTLINE: Start = Start { doubt: 0.15, has_shades: false };
+
+/// An alpha found by colour is solved on levels of no less than about this many pixels a side.
+const SOFT_SIDE: usize = 200;
+
+/// How a network's alpha is refined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefineOptions {
+    /// Longest side, in pixels, at which the alpha was computed before it was enlarged to the picture.
+    pub source_side: u32,
+    /// Values up to this become 0, with a ramp above: the haze networks leave on a backdrop. 0 keeps it.
+    pub haze: u8,
+    /// Values from this on become 255, with a ramp below: the product is whole. 255 keeps them as they are.
+    pub solid: u8,
+}
+
+impl Default for RefineOptions {
+    fn default() -> Self {
+        Self { source_side: 1024, haze: 20, solid: 235 }
+    }
+}
+
+/// Solves the compositing equation around the 0.5 contour of `alpha` at full resolution.
+///
+/// `alpha` is a network's, already enlarged to the picture. Where contrast is low, where the equation does
+/// not hold, and in semi-transparent parts wider than the band, it stays as it was. A hole or an island
+/// never appears. An alpha channel of the bitmap is not read. Refuses a mask of another size.
+pub fn refine_band(bitmap: &Bitmap, alpha: &Mask, options: &RefineOptions) -> Result<Mask, MattingError> {
+    check_size(bitmap, alpha)?;
+    let levels = levels_for(bitmap, options.source_side);
+    let mut refined = alpha.clone();
+    settle(refined.values_mut(), options);
+    refine_from(bitmap, levels, &mut refined);
+    Ok(refined)
+}
+
+/// Halvings until the longest side is about `source_side`: the level whose pixels are the network's.
+fn levels_for(bitmap: &Bitmap, source_side: u32) -> usize {
+    let scale = f64::from(bitmap.width().max(bitmap.height())) / f64::from(source_side.max(16));
+    scale.log2().round().max(0.0) as usize
+}
+
+/// Cuts the ends off without a step: the value right beyond an end starts from it.
+fn settle(values: &mut [u8], options: &RefineOptions) {
+    let table: Vec<u8> = (0..=255i32)
+        .map(|value| {
+            let (low, high) = (i32::from(options.haze), i32::from(options.solid));
+            let lowered = if value < 2 * low { (2 * (value - low)).max(0) } else { value };
+            let from_top = 255 - high;
+            let raised =
+                if 255 - value < 2 * from_top { 255 - (2 * (255 - value - from_top)).max(0) } else { value };
+            (if value < 128 { lowered } else { raised }) as u8
+        })
+        .collect();
+    for value in values {
+        *value = table[usize::from(*value)];
+    }
+}
+
+/// Refines `alpha` in place from the `levels`-th halving up to full size.
+fn refine_from(bitmap: &Bitmap, levels: usize, alpha: &mut Mask) {
+    let (width, height) = (alpha.width() as usize, alpha.height() as usize);
+    if levels > 0 {
+        let plane = Plane::half_of(bitmap);
+        let start = halve(alpha.values(), width, height);
+        let refined = refine_plane(&plane, start.clone(), levels - 1, NETWORK);
+        transfer(alpha.values_mut(), &start, &refined, width, height);
+    }
+    solve_full(bitmap, alpha.values_mut(), NETWORK);
+}
+
+/// Refines one reduced level, after the `levels` below it.
+fn refine_plane(plane: &Plane, mut alpha: Vec<u8>, levels: usize, kind: Start) -> Vec<u8> {
+    if levels > 0 {
+        let start = halve(&alpha, plane.width, plane.height);
+        let refined = refine_plane(&plane.half(), start.clone(), levels - 1, kind);
+        transfer(&mut alpha, &start, &refined, plane.width, plane.height);
+    }
+    band::solve(&plane.colours(), plane.width, &mut alpha, kind);
+    alpha
+}
+
+/// Adds what changed on the level below, so that all it left alone keeps its own detail.
+fn transfer(alpha: &mut [u8], start: &[u8], refined: &[u8], width: usize, height: usize) {
+    let change: Vec<i16> = refined.iter().zip(start).map(|(&r, &s)| i16::from(r) - i16::from(s)).collect();
+    for (value, change) in alpha.iter_mut().zip(double(&change, width, height)) {
+        *value = (i32::from(*value) + change).clamp(0, 255) as u8;
+    }
+}
+
+/// Solves an alpha found on `plane`, then brings it up to the picture's size over `planes` (halvings of the
+/// bitmap, largest first), solving the band of every level on the way.
+pub(crate) fn enlarge(bitmap: &Bitmap, plane: &Plane, planes: &[Plane], alpha: Vec<u8>) -> Vec<u8> {
+    // Edges out of focus are wider than the band; on smaller levels they are not.
+    let levels = (plane.width.max(plane.height) / SOFT_SIDE).checked_ilog2().unwrap_or(0) as usize;
+    let mut alpha = alpha;
+    if levels > 0 {
+        let start = halve(&alpha, plane.width, plane.height);
+        let refined = refine_plane(&plane.half(), start.clone(), levels - 1, SOFT_OUTLINE);
+        transfer(&mut alpha, &start, &refined, plane.width, plane.height);
+    }
+    band::solve(&plane.colours(), plane.width, &mut alpha, OUTLINE);
+    for plane in planes.iter().rev() {
+        if alpha.len() != plane.width * plane.height {
+            alpha = double(&alpha, plane.width, plane.height).map(|v| v as u8).collect();
+            band::solve(&plane.colours(), plane.width, &mut alpha, OUTLINE);
+        }
+    }
+    let (width, height) = (bitmap.width() as usize, bitmap.height() as usize);
+    if alpha.len() != width * height {
+        alpha = double(&alpha, width, height).map(|v| v as u8).collect();
+    }
+    solve_full(bitmap, &mut alpha, OUTLINE);
+    alpha
+}
+
+fn solve_full(bitmap: &Bitmap, alpha: &mut [u8], kind: Start) {
+    let width = bitmap.width() as usize;
+    let step = bitmap.channels().count();
+    match bitmap.samples() {
+        Samples::U8(samples) => band::solve(&Interleaved { samples, step }, width, alpha, kind),
+        Samples::U16(samples) => band::solve(&Interleaved { samples, step }, width, alpha, kind),
+    }
+}
