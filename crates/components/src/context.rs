@@ -1,0 +1,69 @@
+//! What a component may use besides its frame and its settings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use neural::Runtime;
+
+use crate::{Fault, StepCache};
+
+/// What is refused, and how large a picture is worked on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// What a file may be or cost.
+    pub file: pixels::Limits,
+    /// Longest side that is worked on, in pixels; larger pictures are scaled down to it when they are read.
+    pub working_side: u32,
+    /// Which decoders read files.
+    pub codec: pixels::Codec,
+    /// Whether CMYK without a profile is converted by the device formula rather than refused.
+    pub assume_device_cmyk: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file: pixels::Limits::default(),
+            working_side: 4096,
+            codec: pixels::Codec::Fast,
+            assume_device_cmyk: false,
+        }
+    }
+}
+
+/// What a component may use besides its frame and its settings.
+#[derive(Clone)]
+pub struct Context<'a> {
+    /// Where networks come from; without it the studio matte works alone.
+    pub runtime: Option<Arc<Runtime>>,
+    /// Results of earlier steps.
+    pub cache: &'a StepCache,
+    /// What is refused, and how large a picture is worked on.
+    pub limits: Limits,
+    /// Set by others when nobody waits for the result any more; looked at between steps and strips.
+    pub cancel: &'a AtomicBool,
+    /// Whether a missing network is a failure rather than a reason for the next best.
+    pub strict_models: bool,
+    pub(crate) file: Option<File<'a>>,
+}
+
+/// The file that `input` reads.
+#[derive(Clone, Copy)]
+pub(crate) struct File<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Width and height that the next steps need at most, if they say so.
+    pub fit: Option<(u32, u32)>,
+}
+
+impl<'a> Context<'a> {
+    /// A context without networks, with default limits.
+    pub fn new(cache: &'a StepCache, cancel: &'a AtomicBool) -> Self {
+        Self { runtime: None, cache, limits: Limits::default(), cancel, strict_models: false, file: None }
+    }
+
+    /// Fails once somebody asked to stop.
+    pub fn check_cancelled(&self) -> Result<(), Fault> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Fault::cancelled()) } else { Ok(()) }
+    }
+}

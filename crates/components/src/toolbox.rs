@@ -1,0 +1,47 @@
+//! The components with everything they use, ready to be shared between threads.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use domain::image::Image;
+use domain::workflow::Step;
+use neural::Runtime;
+
+use crate::{Context, Fault, Input, Limits, Product, StepCache, pipeline};
+
+/// The components with the networks, the cache and the limits they use.
+pub struct Toolbox {
+    /// Where networks come from; without it the studio matte works alone.
+    pub runtime: Option<Arc<Runtime>>,
+    /// Results of earlier steps.
+    pub cache: StepCache,
+    /// What is refused, and how large a picture is worked on.
+    pub limits: Limits,
+    /// Whether a missing network is a failure rather than a reason for the next best.
+    pub strict_models: bool,
+}
+
+impl Toolbox {
+    /// A toolbox with default limits that takes the next best where a network is missing.
+    pub fn new(runtime: Option<Arc<Runtime>>, cache: StepCache) -> Self {
+        Self { runtime, cache, limits: Limits::default(), strict_models: false }
+    }
+
+    /// Takes one picture through canonical steps on this thread; ends early, with the code `cancelled`, once `cancel` is set.
+    pub fn process(&self, input: &Input<'_>, steps: &[Step], cancel: &AtomicBool) -> Result<Product, Fault> {
+        let context = Context {
+            runtime: self.runtime.clone(),
+            cache: &self.cache,
+            limits: self.limits,
+            cancel,
+            strict_models: self.strict_models,
+            file: None,
+        };
+        pipeline::process(&context, input, steps)
+    }
+
+    /// Bytes the work on that picture needs at its peak, without the networks (which all work shares) and the cache.
+    pub fn memory_bytes(&self, image: &Image, steps: &[Step]) -> u64 {
+        pipeline::memory_bytes(&self.limits, image, steps)
+    }
+}

@@ -1,0 +1,193 @@
+//! Every folder `cases/<component>/<case>` is a test: `in.*` goes through the component with `settings.json` and must
+//! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
+//!
+//! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
+//! `in.*` or the name of a scene in `scene.txt`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use components::{ALL, Context, Input, Product, StepCache, catalogue, process};
+use domain::image::{ContentHash, FileName};
+use domain::workflow::Step;
+use neural::{BackendChoice, Runtime, RuntimeOptions};
+use pixels::{Bitmap, EncodeOptions, Encoding, PngCompression, Samples};
+use serde_json::{Value, json};
+
+use crate::scene;
+
+#[derive(serde::Deserialize)]
+struct Tolerance {
+    largest: f64,
+    mean: f64,
+}
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// The networks as they were recorded, in `recorded/`.
+pub fn recorded() -> Arc<Runtime> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
+    let options = RuntimeOptions {
+        backend: BackendChoice::Recorded(folder),
+        offline: true,
+        ..RuntimeOptions::new("no-models-here")
+    };
+    Arc::new(Runtime::new(options).expect("good options"))
+}
+
+fn update() -> bool {
+    std::env::var_os("UPDATE").is_some_and(|value| value == "1")
+}
+
+fn folders(of: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(of).unwrap_or_else(|error| panic!("cannot list `{}`: {error}", of.display()));
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+fn input_of(case: &Path) -> PathBuf {
+    let found =
+        ["png", "jpg", "webp", "tif"].iter().map(|e| case.join(format!("in.{e}"))).find(|path| path.exists());
+    if let Some(path) = found.filter(|path| !(update() && case.join("scene.txt").exists() && path.exists())) {
+        return path;
+    }
+    let scene = fs::read_to_string(case.join("scene.txt")).expect("a case has `in.*` or `scene.txt`");
+    let bitmap = match scene.trim() {
+        "cup" => scene::cup_cut_out(),
+        "deep cup" => scene::cup_deep(),
+        "stool" => scene::stool_cut_out(),
+        "cup on a backdrop" => scene::cup_on_backdrop(),
+        "patches" => scene::patches(),
+        "deep ramp" => scene::deep_ramp(),
+        other => panic!("no scene is called `{other}`"),
+    };
+    let path = case.join("in.png");
+    fs::write(&path, png(&bitmap)).expect("written");
+    path
+}
+
+fn png(bitmap: &Bitmap) -> Vec<u8> {
+    let options = EncodeOptions {
+        embed_profile: false,
+        ..EncodeOptions::new(Encoding::Png { compression: PngCompression::Small })
+    };
+    pixels::encode(bitmap, &options).expect("a PNG")
+}
+
+fn run(kind: &str, settings: Value, path: &Path) -> Product {
+    let middle =
+        |kind: &str, settings: Value| Step { kind: kind.to_owned(), label: kind.to_owned(), settings };
+    let mut steps = vec![middle("input", json!({}))];
+    match kind {
+        "input" => steps.push(middle("export", json!({}))),
+        "export" => steps.push(middle("export", settings)),
+        _ => steps.extend([middle(kind, settings), middle("export", json!({}))]),
+    }
+    let steps = catalogue().check(&steps).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let bytes = fs::read(path).expect("readable");
+    let name = FileName::clean(&name(path));
+    let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+    let mut context = Context::new(&cache, &cancel);
+    context.runtime = Some(recorded());
+    let input = Input { bytes: &bytes, hash: ContentHash([0; 32]), name: &name };
+    process(&context, &input, &steps).unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
+}
+
+fn pixels_of(bytes: &[u8]) -> Bitmap {
+    pixels::decode(bytes, &pixels::DecodeOptions::default()).expect("a picture").bitmap
+}
+
+/// Largest and mean difference in levels of 255; what is transparent in both has no colour to differ in.
+fn difference(left: &Bitmap, right: &Bitmap) -> (f64, f64) {
+    let levels = |bitmap: &Bitmap| -> Vec<f64> {
+        match bitmap.clone().into_rgba().into_samples() {
+            Samples::U8(samples) => samples.iter().map(|&s| f64::from(s)).collect(),
+            Samples::U16(samples) => samples.iter().map(|&s| f64::from(s) / 257.0).collect(),
+        }
+    };
+    let (left, right) = (levels(left), levels(right));
+    let (mut largest, mut sum) = (0.0f64, 0.0);
+    for (a, b) in left.chunks(4).zip(right.chunks(4)) {
+        for c in 0..4 {
+            let weight = if c < 3 { a[3].max(b[3]) / 255.0 } else { 1.0 };
+            let difference = (a[c] - b[c]).abs() * weight;
+            largest = largest.max(difference);
+            sum += difference;
+        }
+    }
+    (largest, sum / left.len() as f64)
+}
+
+#[test]
+fn every_component_has_a_case_and_every_case_a_component() {
+    let there: Vec<String> = folders(&cases()).iter().map(|path| name(path)).collect();
+    for entry in ALL {
+        let has_case =
+            there.iter().any(|kind| kind == entry.kind) && !folders(&cases().join(entry.kind)).is_empty();
+        assert!(has_case, "`{}` has no case in tests/cases", entry.kind);
+    }
+    for kind in there {
+        assert!(ALL.iter().any(|entry| entry.kind == kind), "tests/cases/{kind} belongs to no component");
+    }
+}
+
+#[test]
+fn every_case_comes_out_as_it_did() {
+    let mut wrong = Vec::new();
+    for component in folders(&cases()) {
+        for case in folders(&component) {
+            if let Err(reason) = check(&name(&component), &case) {
+                wrong.push(format!("{}/{}: {reason}", name(&component), name(&case)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn check(kind: &str, case: &Path) -> Result<(), String> {
+    let read = |file: &str| fs::read_to_string(case.join(file)).map_err(|error| format!("{file}: {error}"));
+    let settings: Value = serde_json::from_str(&read("settings.json")?).map_err(|error| error.to_string())?;
+    let product = run(kind, settings, &input_of(case));
+    let now = pixels_of(&product.bytes);
+    let expected = case.join("out.png");
+    if update() {
+        fs::write(&expected, png(&now)).expect("written");
+    }
+    if case.join("name.txt").exists() && read("name.txt")?.trim() != product.name.as_str() {
+        return Err(format!("it is called `{}`, not `{}`", product.name, read("name.txt")?.trim()));
+    }
+    let before = pixels_of(&fs::read(&expected).map_err(|error| format!("out.png: {error}"))?);
+    let keep = |why: String| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{kind}-{}.png", name(case)));
+        fs::write(&path, png(&now)).expect("written");
+        Err(format!("{why}; see `{}`", path.display()))
+    };
+    if (now.width(), now.height(), now.channels(), now.depth())
+        != (before.width(), before.height(), before.channels(), before.depth())
+    {
+        return keep(format!(
+            "it is {} by {}, {:?}, {} bit now",
+            now.width(),
+            now.height(),
+            now.channels(),
+            now.depth()
+        ));
+    }
+    let tolerance: Tolerance =
+        serde_json::from_str(&read("tolerance.json")?).map_err(|error| error.to_string())?;
+    let (largest, mean) = difference(&now, &before);
+    if largest > tolerance.largest || mean > tolerance.mean {
+        return keep(format!("it differs by {largest:.2} levels at most and {mean:.4} on average"));
+    }
+    Ok(())
+}

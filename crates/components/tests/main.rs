@@ -1,0 +1,5 @@
+//! The components on real pictures: golden pictures, and what must hold for every picture.
+
+mod golden;
+mod pipeline;
+mod scene;

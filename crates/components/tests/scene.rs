@@ -1,0 +1,134 @@
+//! Product-like pictures, drawn the same way every time.
+
+use pixels::{Bitmap, Channels, to_u16};
+
+/// A shape with a colour at each of its points; coordinates run from 0 to 1 across the longer side.
+type Shape = dyn Fn(f64, f64) -> Option<[f64; 3]>;
+
+/// Draws a shape by 8 by 8 samples a pixel, as straight RGBA.
+fn draw(width: u32, height: u32, shape: &Shape) -> Vec<[f64; 4]> {
+    const FINE: u32 = 8;
+    let side = f64::from(width.max(height) * FINE);
+    let mut pixels = Vec::with_capacity((width * height) as usize);
+    for y in 0..height {
+        for x in 0..width {
+            let (mut sum, mut count) = ([0.0; 3], 0.0);
+            for i in 0..FINE * FINE {
+                let (u, v) = (x * FINE + i % FINE, y * FINE + i / FINE);
+                if let Some(rgb) = shape((f64::from(u) + 0.5) / side, (f64::from(v) + 0.5) / side) {
+                    (0..3).for_each(|c| sum[c] += rgb[c]);
+                    count += 1.0;
+                }
+            }
+            let share = if count > 0.0 { 1.0 / count } else { 0.0 };
+            pixels.push([sum[0] * share, sum[1] * share, sum[2] * share, count / f64::from(FINE * FINE)]);
+        }
+    }
+    pixels
+}
+
+fn bytes(pixels: &[[f64; 4]]) -> Vec<u8> {
+    pixels.iter().flatten().map(|value| (value * 255.0).round() as u8).collect()
+}
+
+/// A cup from a little above: body, handle, the dark inside, a base that curves.
+fn cup(x: f64, y: f64) -> Option<[f64; 3]> {
+    let across = (x - 0.42) / 0.26;
+    let glaze = |shade: f64| [0.16 + 0.30 * shade, 0.34 + 0.42 * shade, 0.42 + 0.44 * shade];
+    let light = |across: f64| (1.0 - (across + 0.45).powi(2) * 0.62).clamp(0.0, 1.0);
+    let mouth = across.powi(2) + ((y - 0.24) / 0.075).powi(2);
+    if mouth < 0.86 {
+        return Some(glaze(0.12 + 0.25 * light(-across)));
+    }
+    let narrowing = 1.0 - 0.22 * ((y - 0.24) / 0.5).clamp(0.0, 1.0).powi(2);
+    let at = across / narrowing;
+    let base = 0.70 + 0.06 * (1.0 - at * at).max(0.0).sqrt();
+    if mouth < 1.0 || (at.abs() < 1.0 && y > 0.24 && y < base) {
+        let stripe =
+            if (0.50..0.545).contains(&(y - 0.05 * (1.0 - at * at).max(0.0).sqrt())) { 0.55 } else { 1.0 };
+        return Some(glaze(light(at)).map(|c| c * stripe));
+    }
+    let ring = ((x - 0.665) / 0.13).powi(2) + ((y - 0.43) / 0.145).powi(2);
+    let hole = ((x - 0.665) / 0.085).powi(2) + ((y - 0.43) / 0.098).powi(2);
+    (ring < 1.0 && hole > 1.0 && x > 0.62).then(|| glaze(0.35 + 0.3 * ((0.6 - y) / 0.3)))
+}
+
+/// A stool with a round seat and four legs, two of them farther back.
+fn stool(x: f64, y: f64) -> Option<[f64; 3]> {
+    let seat = ((x - 0.5) / 0.34).powi(2) + ((y - 0.2) / 0.09).powi(2);
+    if seat < 1.0 {
+        return Some([0.72 - 0.25 * y, 0.5 - 0.2 * y, 0.3 - 0.12 * y]);
+    }
+    let rim = ((x - 0.5) / 0.34).powi(2) + ((y - 0.235) / 0.09).powi(2);
+    if rim < 1.0 && y > 0.2 {
+        return Some([0.45, 0.3, 0.17]);
+    }
+    let leg = |top: f64, foot: f64, end: f64, width: f64| {
+        let middle = top + (foot - top) * ((y - 0.2) / (end - 0.2));
+        (0.2..end).contains(&y) && (x - middle).abs() < width
+    };
+    if leg(0.26, 0.17, 0.93, 0.022) || leg(0.74, 0.83, 0.93, 0.022) {
+        return Some([0.56, 0.38, 0.22]);
+    }
+    (leg(0.38, 0.34, 0.84, 0.018) || leg(0.62, 0.66, 0.84, 0.018)).then_some([0.4, 0.27, 0.15])
+}
+
+/// The cup cut out, with a lot of room around it.
+pub fn cup_cut_out() -> Bitmap {
+    Bitmap::from_u8(200, 180, Channels::Rgba, bytes(&draw(200, 180, &cup))).expect("200 by 180")
+}
+
+/// The cup cut out, at 16 bits.
+pub fn cup_deep() -> Bitmap {
+    let samples =
+        draw(120, 108, &cup).iter().flatten().map(|value| (value * 65_535.0).round() as u16).collect();
+    Bitmap::from_u16(120, 108, Channels::Rgba, samples).expect("120 by 108")
+}
+
+/// The stool cut out.
+pub fn stool_cut_out() -> Bitmap {
+    Bitmap::from_u8(180, 200, Channels::Rgba, bytes(&draw(180, 200, &stool))).expect("180 by 200")
+}
+
+/// The cup and a ball beside it, on a plain backdrop that darkens a little towards one corner, with camera noise.
+pub fn cup_on_backdrop() -> Bitmap {
+    let both = |x: f64, y: f64| {
+        let ball = (x - 0.88).powi(2) + (y - 0.68).powi(2);
+        cup(x, y).or_else(|| (ball < 0.0036).then_some([0.75 - 6.0 * (x - 0.86), 0.25, 0.2]))
+    };
+    let (width, height) = (200, 180);
+    let mut noise = 12_345u32;
+    let samples = draw(width, height, &both)
+        .iter()
+        .enumerate()
+        .flat_map(|(i, [r, g, b, a])| {
+            let (x, y) = (i as u32 % width, i as u32 / width);
+            let fall = 0.05 * f64::from(x + y) / f64::from(width + height);
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = (f64::from(noise >> 16) / 65_535.0 - 0.5) * 0.008;
+            [[*r, 0.90], [*g, 0.905], [*b, 0.89]]
+                .map(|[own, under]| ((own * a + (under - fall) * (1.0 - a) + grain) * 255.0).round() as u8)
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
+}
+
+/// A photograph without transparent parts: coloured patches and fine stripes.
+pub fn patches() -> Bitmap {
+    let (width, height) = (160u32, 120u32);
+    let samples = (0..width * height)
+        .flat_map(|i| {
+            let (x, y) = (i % width, i / width);
+            let fine = if (x / 2 + y / 3) % 2 == 0 { 18 } else { 0 };
+            let round = (f64::from(x) - 90.0).hypot(f64::from(y) - 50.0) < 32.0;
+            if round { [206 - fine, 40 + fine, 38] } else { [(x + 60) as u8, (y + 90) as u8, 150 - fine] }
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("160 by 120")
+}
+
+/// A plain grey ramp at 16 bits.
+pub fn deep_ramp() -> Bitmap {
+    let samples = (0..64 * 48u32).flat_map(|i| [(i * 21) as u16, to_u16((i / 64) as u8), 40_000]).collect();
+    Bitmap::from_u16(64, 48, Channels::Rgb, samples).expect("64 by 48")
+}
