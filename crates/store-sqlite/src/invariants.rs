@@ -1,0 +1,196 @@
+//! What must hold in a database file and its folder of blobs at any moment, checked with SQL of its own rather than
+//! through the verbs: for tests that kill servers.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use domain::id::RunId;
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest, Sha256};
+
+/// Each query gives one text for each fault it finds.
+const RULES: &[(&str, &str)] = &[
+    (
+        "the database's own checks pass",
+        "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+    ),
+    (
+        "nothing refers to what is not there",
+        "SELECT format('%s row %s refers to a missing row of %s', \"table\", rowid, parent) FROM pragma_foreign_key_check",
+    ),
+    (
+        "a run that is queued or running has its place in the queue",
+        "SELECT format('%s is %s', lower(hex(id)), status) FROM runs
+         WHERE status IN ('queued', 'running') AND id NOT IN (SELECT run FROM queue)",
+    ),
+    (
+        "a run that is not queued or running has no place in the queue",
+        "SELECT format('%s is %s', lower(hex(r.id)), r.status) FROM queue q JOIN runs r ON r.id = q.run
+         WHERE r.status NOT IN ('queued', 'running')",
+    ),
+    (
+        "a run is leased when it is running, and only then",
+        "SELECT format('%s is %s', lower(hex(r.id)), r.status) FROM queue q JOIN runs r ON r.id = q.run
+         WHERE (q.lease_token IS NOT NULL) <> (r.status = 'running')",
+    ),
+    (
+        "the queue knows the run's organization",
+        "SELECT lower(hex(r.id)) FROM queue q JOIN runs r ON r.id = q.run WHERE r.org <> q.org",
+    ),
+    (
+        "a lease belongs to one run",
+        "SELECT lower(hex(lease_token)) FROM queue WHERE lease_token IS NOT NULL
+         GROUP BY lease_token HAVING count(*) > 1",
+    ),
+    (
+        "a final status carries what belongs to it, and no other does",
+        "SELECT format('%s is %s', lower(hex(id)), status) FROM runs
+         WHERE (started_at IS NOT NULL) <> (status IN ('running', 'in_review', 'succeeded', 'failed'))
+            OR (finished_at IS NOT NULL) <> (status IN ('succeeded', 'failed', 'cancelled'))
+            OR (result IS NOT NULL) <> (status IN ('in_review', 'succeeded'))
+            OR (failure IS NOT NULL) <> (status = 'failed')
+            OR finished_at < started_at OR started_at < created_at",
+    ),
+    (
+        "a run is told of once in each final status",
+        "SELECT format('%s %s to %s', lower(hex(run)), status, address) FROM outbox
+         WHERE status = 'succeeded' GROUP BY run, status, address HAVING count(*) > 1",
+    ),
+    (
+        "a run's end is in the outbox for each of its addresses",
+        "SELECT format('%s %s to %s', lower(hex(r.id)), r.status, w.value)
+         FROM runs r, json_each(r.webhooks) w
+         WHERE r.status IN ('succeeded', 'failed', 'unpaid', 'in_review', 'cancelled') AND NOT EXISTS (
+             SELECT 1 FROM outbox o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status)",
+    ),
+    (
+        "a balance is the sum of its entries",
+        "SELECT format('%s has %d', lower(hex(id)), balance) FROM orgs o
+         WHERE balance <> (SELECT coalesce(sum(amount), 0) FROM entries e WHERE e.org = o.id)",
+    ),
+    (
+        "each entry's balance is the sum up to it, and never negative",
+        "SELECT format('entry %d says %d', seq, balance) FROM (
+             SELECT seq, balance, sum(amount) OVER (PARTITION BY org ORDER BY seq) AS sum FROM entries)
+         WHERE balance <> sum OR sum < 0",
+    ),
+    (
+        "a run has one charge and one refund at most",
+        "SELECT format('%s %s', lower(hex(run)), kind) FROM entries WHERE run IS NOT NULL
+         GROUP BY run, kind HAVING count(*) > 1",
+    ),
+    (
+        "what a run is charged is what the ledger says",
+        "SELECT format('%s is charged %d', lower(hex(id)), charged) FROM runs r
+         WHERE charged <> (SELECT coalesce(sum(-amount), 0) FROM entries e WHERE e.run = r.id AND e.kind = 'charge')",
+    ),
+    (
+        "a run is charged its price, or nothing while it is unpaid",
+        "SELECT format('%s is %s, charged %d of %d', lower(hex(id)), status, charged, price) FROM runs
+         WHERE charged <> (CASE status WHEN 'unpaid' THEN 0 ELSE price END)",
+    ),
+    (
+        "an organization may see its results",
+        "SELECT format('%s of %s', json_extract(result, '$.image.hash'), lower(hex(id))) FROM runs r
+         WHERE result IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM images i WHERE i.org = r.org AND i.hash = unhex(json_extract(r.result, '$.image.hash')))",
+    ),
+    (
+        "the label index says what the runs say",
+        "SELECT lower(hex(r.id)) FROM runs r
+         WHERE (SELECT count(*) FROM json_each(r.labels)) <> (SELECT count(*) FROM labels l WHERE l.run = r.id)
+            OR EXISTS (SELECT 1 FROM json_each(r.labels) j WHERE NOT EXISTS (
+                SELECT 1 FROM labels l WHERE l.run = r.id AND l.key = j.key AND l.value = j.value
+                    AND l.org = r.org AND l.created_at = r.created_at))",
+    ),
+    (
+        "a workflow's latest version is one of its own",
+        "SELECT name FROM workflows w WHERE NOT EXISTS (
+             SELECT 1 FROM versions v WHERE v.workflow = w.id AND v.id = w.latest)",
+    ),
+];
+
+/// Everything that is wrong in the database file and its folder of blobs, in words; empty when all is well. May be
+/// asked while a server is running. Panics if the file cannot be opened or asked.
+pub fn check_invariants(db: &Path, blobs_dir: &Path) -> Vec<String> {
+    let conn = open(db);
+    let snapshot = conn.unchecked_transaction().expect("a snapshot");
+    let mut wrong = Vec::new();
+    for (rule, query) in RULES {
+        let found = texts(&snapshot, query);
+        wrong.extend(found.into_iter().map(|what| format!("not so: {rule}: {what}")));
+    }
+    let results =
+        texts(&snapshot, "SELECT json_extract(result, '$.image.hash') FROM runs WHERE result IS NOT NULL");
+    let admitted = texts(&snapshot, "SELECT lower(hex(hash)) FROM images");
+    drop(snapshot);
+    for hash in results.iter().chain(&admitted) {
+        let path = blobs_dir.join("sha256").join(&hash[..2]).join(hash);
+        if !path.is_file() {
+            wrong.push(format!("not so: what may be seen is stored: {hash}"));
+        }
+    }
+    wrong.extend(damaged_blobs(&blobs_dir.join("sha256")).expect("a readable folder of blobs"));
+    wrong
+}
+
+/// Those of these runs that the database file does not hold: none, if each of them was acknowledged.
+pub fn missing_runs(db: &Path, acknowledged: &[RunId]) -> Vec<RunId> {
+    let conn = open(db);
+    let mut find = conn.prepare("SELECT 1 FROM runs WHERE id = ?1").expect("a statement");
+    let missing = acknowledged.iter().filter(|run| !find.exists([run.0.as_bytes()]).expect("an answer"));
+    missing.copied().collect()
+}
+
+fn open(db: &Path) -> Connection {
+    // Not read-only: the log of a killed server may have to be put back into the file first.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(db, flags).expect("a database file");
+    conn.busy_timeout(std::time::Duration::from_secs(10)).expect("a timeout");
+    conn
+}
+
+fn texts(conn: &Connection, query: &str) -> Vec<String> {
+    let mut statement = conn.prepare(query).unwrap_or_else(|error| panic!("{error} in {query}"));
+    let rows = statement.query_map([], |row| row.get(0)).expect("an answer");
+    rows.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error} in {query}"))
+}
+
+/// Files under `sha256/` that lie elsewhere than their hash says.
+fn damaged_blobs(dir: &Path) -> io::Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    if !dir.exists() {
+        return Ok(wrong);
+    }
+    for folder in fs::read_dir(dir)? {
+        for file in fs::read_dir(folder?.path())? {
+            let path = file?.path();
+            if expected_path(dir, &path)? != path {
+                wrong.push(format!("not so: a blob is named by its hash: {}", path.display()));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+fn expected_path(dir: &Path, path: &Path) -> io::Result<PathBuf> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut Hashing(&mut hasher))?;
+    let digest: [u8; 32] = hasher.finalize().into();
+    let name = domain::image::ContentHash(digest).to_string();
+    Ok(dir.join(&name[..2]).join(name))
+}
+
+struct Hashing<'a>(&'a mut Sha256);
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

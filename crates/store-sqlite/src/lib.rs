@@ -1,0 +1,27 @@
+//! The embedded database: SQLite in write-ahead mode, synced at every commit.
+//!
+//! One thread writes. What many callers ask for while it is busy goes into its next transaction together; one that fails
+//! is taken back alone, and nobody is answered before that transaction is on disk. Reads run beside it on read-only
+//! connections. Other processes may open the same file at the same time.
+
+mod access;
+mod clock;
+mod database;
+mod error;
+#[cfg(any(test, feature = "invariants"))]
+mod invariants;
+mod queue;
+mod readers;
+mod rows;
+mod runs;
+mod schema;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod workflows;
+mod writer;
+
+pub use clock::SystemClock;
+pub use database::Sqlite;
+#[cfg(any(test, feature = "invariants"))]
+pub use invariants::{check_invariants, missing_runs};

@@ -1,0 +1,380 @@
+//! Runs as workers see them.
+
+use async_trait::async_trait;
+use domain::id::{EventId, LeaseToken, OrgId, RunId};
+use domain::run::{Failure, Fault, RetryPolicy, Status};
+use domain::time::{Millis, Timestamp};
+use domain::workflow::Step;
+use rusqlite::{Connection, Row, params};
+use store::{Claim, Depth, Lost, Queue, Settled, Settlement, StoreError, WorkerId};
+use tracing::error;
+
+use crate::database::Sqlite;
+use crate::rows::{self, RUN_COLUMNS, id_list, json, named, number, time, to_json, uuid};
+use crate::runs::record_event;
+use crate::sql::Sql;
+use crate::workflows::admit;
+use crate::writer::Tx;
+
+/// One call of `claim`.
+struct Claiming<'a> {
+    by: &'a WorkerId,
+    lease: Millis,
+    policy: RetryPolicy,
+    tokens: std::slice::Iter<'a, LeaseToken>,
+    events: std::slice::Iter<'a, EventId>,
+    claims: Vec<Claim>,
+}
+
+/// A claimable row of the queue.
+struct Due {
+    run: RunId,
+    org: OrgId,
+    attempts: u32,
+    crashes: u32,
+    /// Whether it was leased, and the lease is over.
+    abandoned: bool,
+}
+
+fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
+    Ok(Due {
+        run: RunId(uuid(row, 0)?),
+        org: OrgId(uuid(row, 1)?),
+        attempts: row.get(2)?,
+        crashes: row.get(3)?,
+        abandoned: row.get(4)?,
+    })
+}
+
+impl Claiming<'_> {
+    /// Takes turns over the organizations that have something due, going on after the one served last.
+    fn take_turns(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let mut orgs = orgs_due(tx, self.tokens.len())?;
+        while self.tokens.len() > 0 && !orgs.is_empty() {
+            let share = (self.tokens.len() / orgs.len()).max(1);
+            let mut left = Vec::with_capacity(orgs.len());
+            for org in orgs {
+                if self.tokens.len() == 0 {
+                    break;
+                }
+                if self.take(tx, org, share)? {
+                    left.push(org);
+                }
+                *tx.served_last = Some(org);
+            }
+            orgs = left;
+        }
+        Ok(())
+    }
+
+    /// Takes up to `many` of an organization's due runs, oldest first; answers whether there may be more.
+    fn take(&mut self, tx: &mut Tx<'_>, org: OrgId, many: usize) -> Result<bool, StoreError> {
+        let found = tx.conn.all(
+            "SELECT run, org, attempts, crashes, lease_token IS NOT NULL FROM queue
+             WHERE org = ?1 AND due_at <= ?2 ORDER BY due_at, run LIMIT ?3",
+            params![org.0.as_bytes(), tx.now.0, many as i64],
+            due,
+        )?;
+        let full = found.len() == many;
+        for mut due in found {
+            if due.abandoned {
+                due.crashes += 1;
+                if self.policy.pause(Fault::Crash, due.attempts, due.crashes, 0.5).is_none() {
+                    // Without an event id left it has to wait for the next claim.
+                    let Some(event) = self.events.next() else {
+                        return Ok(false);
+                    };
+                    let failure = worker_crashed(due.crashes);
+                    fail(tx, due.run, due.org, *event, &failure)?;
+                    continue;
+                }
+            }
+            let Some(token) = self.tokens.next() else {
+                return Ok(false);
+            };
+            self.lease(tx, &due, *token)?;
+        }
+        Ok(full)
+    }
+
+    fn lease(&mut self, tx: &mut Tx<'_>, due: &Due, token: LeaseToken) -> Result<(), StoreError> {
+        let lease_ends = tx.now + self.lease;
+        let attempt = due.attempts + 1;
+        tx.conn.exec(
+            "UPDATE queue SET due_at = ?2, attempts = ?3, crashes = ?4, lease_token = ?5, lease_by = ?6 WHERE run = ?1",
+            params![due.run.0.as_bytes(), lease_ends.0, attempt, due.crashes, token.0.as_bytes(), self.by.0],
+        )?;
+        let started = tx.conn.one(
+            &format!(
+                "UPDATE runs SET status = 'running', started_at = ?2 WHERE id = ?1
+                 RETURNING {RUN_COLUMNS}, (SELECT steps FROM versions v WHERE v.id = runs.version)"
+            ),
+            params![due.run.0.as_bytes(), tx.now.0],
+            |row| Ok((rows::run(row)?, json::<Vec<Step>>(row, rows::RUN_WIDTH)?)),
+        );
+        tx.changed(due.run, Status::Running);
+        match started {
+            Ok(Some((run, steps))) => {
+                let crashes = due.crashes;
+                self.claims.push(Claim { run, steps, token, attempt, crashes, lease_ends });
+            }
+            // It stays leased and is given up as poison after a few leases, rather than stopping everybody else's work.
+            Ok(None) => error!(run.id = %due.run, "run `{}` is queued but not filed", due.run),
+            Err(StoreError::Corrupt(reason)) => {
+                error!(run.id = %due.run, "run `{}` cannot be read: {reason}", due.run);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// Up to `many` organizations with something due, in turn after the one served last. Each step is one look into an
+/// index, however long an organization's queue is.
+fn orgs_due(tx: &Tx<'_>, many: usize) -> Result<Vec<OrgId>, StoreError> {
+    let anything = "SELECT 1 FROM queue WHERE due_at <= ?1 LIMIT 1";
+    if tx.conn.one(anything, [tx.now.0], |_| Ok(()))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let last = tx.served_last.map(|org| org.0.into_bytes());
+    let mut at = last;
+    let mut wrapped = last.is_none();
+    while found.len() < many {
+        // Every blob sorts after the empty one.
+        let after: &[u8] = at.as_ref().map_or(&[], |org| org);
+        let next =
+            tx.conn.one("SELECT org FROM queue WHERE org > ?1 ORDER BY org LIMIT 1", [after], |row| {
+                uuid(row, 0)
+            })?;
+        let Some(org) = next.filter(|org| !(wrapped && last.is_some_and(|last| *org.as_bytes() > last)))
+        else {
+            if wrapped {
+                break;
+            }
+            (at, wrapped) = (None, true);
+            continue;
+        };
+        let is_due = "SELECT 1 FROM queue WHERE org = ?1 AND due_at <= ?2 LIMIT 1";
+        if tx.conn.one(is_due, params![org.as_bytes(), tx.now.0], |_| Ok(()))?.is_some() {
+            found.push(OrgId(org));
+        }
+        at = Some(org.into_bytes());
+    }
+    Ok(found)
+}
+
+fn worker_crashed(crashes: u32) -> Failure {
+    Failure {
+        code: "worker_crashed".to_owned(),
+        message: format!(
+            "the worker died over this picture {crashes} times; try again, or send the picture in another format"
+        ),
+        fault: Fault::Crash,
+    }
+}
+
+/// Ends a running run as failed: its state, its event, and no place in the queue any more.
+fn fail(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    org: OrgId,
+    event: EventId,
+    failure: &Failure,
+) -> Result<(), StoreError> {
+    tx.conn.exec("DELETE FROM queue WHERE run = ?1", [run.0.as_bytes()])?;
+    let addresses = tx.conn.one(
+        "UPDATE runs SET status = 'failed', finished_at = ?2, failure = ?3 WHERE id = ?1 RETURNING webhooks",
+        params![run.0.as_bytes(), tx.now.0, to_json(failure)?],
+        |row| json(row, 0),
+    )?;
+    end(tx, run, org, event, addresses, Status::Failed)
+}
+
+fn end(
+    tx: &mut Tx<'_>,
+    run: RunId,
+    org: OrgId,
+    event: EventId,
+    addresses: Option<Vec<String>>,
+    status: Status,
+) -> Result<(), StoreError> {
+    let unfiled = || StoreError::Corrupt(format!("run `{run}` is queued but not filed"));
+    record_event(tx, event, org, run, &addresses.ok_or_else(unfiled)?, status)?;
+    tx.changed(run, status);
+    Ok(())
+}
+
+/// Puts a running run back into the queue.
+fn requeue(tx: &mut Tx<'_>, run: RunId) -> Result<(), StoreError> {
+    tx.conn.exec("UPDATE runs SET status = 'queued', started_at = NULL WHERE id = ?1", [run.0.as_bytes()])?;
+    tx.changed(run, Status::Queued);
+    Ok(())
+}
+
+fn leased(conn: &Connection, token: LeaseToken) -> Result<Option<Due>, StoreError> {
+    conn.one(
+        "SELECT run, org, attempts, crashes, 0 FROM queue WHERE lease_token = ?1",
+        [token.0.as_bytes()],
+        due,
+    )
+}
+
+fn settle(
+    tx: &mut Tx<'_>,
+    token: LeaseToken,
+    event: EventId,
+    how: &Settlement,
+) -> Result<Settled, StoreError> {
+    let Some(held) = leased(tx.conn, token)? else {
+        return Ok(Settled::LeaseLost);
+    };
+    match how {
+        Settlement::Succeeded(outcome) => {
+            tx.conn.exec("DELETE FROM queue WHERE run = ?1", [held.run.0.as_bytes()])?;
+            let addresses = tx.conn.one(
+                "UPDATE runs SET status = 'succeeded', finished_at = ?2, result = ?3 WHERE id = ?1 RETURNING webhooks",
+                params![held.run.0.as_bytes(), tx.now.0, to_json(outcome)?],
+                |row| json(row, 0),
+            )?;
+            admit(tx, held.org, &outcome.image)?;
+            end(tx, held.run, held.org, event, addresses, Status::Succeeded)?;
+            Ok(Settled::Now(Status::Succeeded))
+        }
+        Settlement::Failed { failure, policy, chance } => {
+            let crashes = held.crashes + u32::from(failure.fault == Fault::Crash);
+            let Some(pause) = policy.pause(failure.fault, held.attempts, crashes, *chance) else {
+                fail(tx, held.run, held.org, event, failure)?;
+                return Ok(Settled::Now(Status::Failed));
+            };
+            tx.conn.exec(
+                "UPDATE queue SET due_at = ?2, ready_at = ?2, crashes = ?3, lease_token = NULL, lease_by = NULL
+                 WHERE run = ?1",
+                params![held.run.0.as_bytes(), (tx.now + pause).0, crashes],
+            )?;
+            requeue(tx, held.run)?;
+            Ok(Settled::Now(Status::Queued))
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Sqlite {
+    async fn claim(
+        &self,
+        by: &WorkerId,
+        lease: Millis,
+        policy: RetryPolicy,
+        tokens: &[LeaseToken],
+        events: &[EventId],
+    ) -> Result<Vec<Claim>, StoreError> {
+        let (by, tokens, events) = (by.clone(), tokens.to_vec(), events.to_vec());
+        self.write("claim", move |tx| {
+            let mut claiming = Claiming {
+                by: &by,
+                lease,
+                policy,
+                tokens: tokens.iter(),
+                events: events.iter(),
+                claims: Vec::with_capacity(tokens.len()),
+            };
+            claiming.take_turns(tx)?;
+            Ok(claiming.claims)
+        })
+        .await
+    }
+
+    async fn renew(&self, by: &WorkerId, tokens: &[LeaseToken], lease: Millis) -> Result<Lost, StoreError> {
+        if tokens.is_empty() {
+            return Ok(Lost::new());
+        }
+        let (by, tokens) = (by.clone(), tokens.to_vec());
+        self.write("renew", move |tx| {
+            let renewed = tx.conn.all(
+                "UPDATE queue SET due_at = ?1
+                 WHERE lease_token IN (SELECT unhex(value) FROM json_each(?2)) AND lease_by = ?3
+                 RETURNING lease_token",
+                params![(tx.now + lease).0, id_list(tokens.iter().map(|token| token.0)), by.0],
+                |row| uuid(row, 0).map(LeaseToken),
+            )?;
+            Ok(tokens.iter().copied().filter(|token| !renewed.contains(token)).collect())
+        })
+        .await
+    }
+
+    async fn settle(
+        &self,
+        token: LeaseToken,
+        event: EventId,
+        how: &Settlement,
+    ) -> Result<Settled, StoreError> {
+        let how = how.clone();
+        self.write("settle", move |tx| settle(tx, token, event, &how)).await
+    }
+
+    async fn hand_back(&self, tokens: &[LeaseToken]) -> Result<(), StoreError> {
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        let tokens = tokens.to_vec();
+        self.write("hand_back", move |tx| {
+            for token in &tokens {
+                let Some(held) = leased(tx.conn, *token)? else { continue };
+                // Its old place in the queue: what was interrupted does not wait behind what came later.
+                tx.conn.exec(
+                    "UPDATE queue SET due_at = ready_at, attempts = attempts - 1, lease_token = NULL, lease_by = NULL
+                     WHERE run = ?1",
+                    [held.run.0.as_bytes()],
+                )?;
+                requeue(tx, held.run)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|conn| {
+            let first = "SELECT due_at FROM queue ORDER BY due_at LIMIT 1";
+            conn.one(first, [], |row| time(row, 0))
+        })
+        .await
+    }
+
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        let now = self.now();
+        self.read(move |conn| {
+            let counted = conn.one(
+                "SELECT count(*) FILTER (WHERE due_at <= ?1),
+                        count(*) FILTER (WHERE due_at > ?1 AND lease_token IS NULL),
+                        count(*) FILTER (WHERE due_at > ?1 AND lease_token IS NOT NULL),
+                        min(due_at)
+                 FROM queue",
+                [now.0],
+                |row| {
+                    Ok(Depth {
+                        ready: number(row, 0)?,
+                        waiting: number(row, 1)?,
+                        leased: number(row, 2)?,
+                        oldest: Millis(
+                            row.get::<_, Option<i64>>(3)?.map_or(0, |first| (now.0 - first).max(0)),
+                        ),
+                    })
+                },
+            )?;
+            Ok(counted.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn outbox(&self, org: OrgId, run: RunId) -> Result<Vec<(EventId, String, Status)>, StoreError> {
+        self.read(move |conn| {
+            conn.all(
+                "SELECT event, address, status FROM outbox WHERE run = ?1 AND org = ?2 ORDER BY seq",
+                params![run.0.as_bytes(), org.0.as_bytes()],
+                |row| Ok((EventId(uuid(row, 0)?), row.get(1)?, named(row, 2, Status::parse)?)),
+            )
+        })
+        .await
+    }
+}

@@ -1,0 +1,43 @@
+//! What must be remembered, as verbs of the business. One method is one transaction: it happens whole, or not at all,
+//! and when it has answered, what it did survives a power cut. No handle to a transaction ever leaves a database.
+//!
+//! Every verb about an organization's things takes the organization (or the caller's organizations) first, so that
+//! nothing can be read across organizations by forgetting a condition.
+
+mod access;
+mod error;
+mod queue;
+mod runs;
+#[cfg(feature = "suite")]
+pub mod suite;
+mod workflows;
+
+pub use access::{Access, Founding, NewUser, SigningKey};
+pub use error::StoreError;
+pub use queue::{Claim, Depth, Lost, Queue, Settled, Settlement, WorkerId};
+pub use runs::{Accepted, NewRun, Retried, Runs};
+pub use workflows::{Images, Ledger, Workflows};
+
+use domain::id::RunId;
+use domain::run::Status;
+use domain::time::Clock;
+use tokio::sync::broadcast;
+
+/// Everything that is remembered, in one place.
+pub trait Store: Access + Workflows + Images + Ledger + Runs + Queue {
+    /// The clock that leases, pauses and creation times follow: the database's, so that servers need not agree.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Hints that a run changed, as far as this process noticed. A hint may be missed or doubled: whoever waits must
+    /// look again from time to time.
+    fn changes(&self) -> broadcast::Receiver<Change>;
+}
+
+/// A hint that a run took a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which run.
+    pub run: RunId,
+    /// The status it took.
+    pub status: Status,
+}

@@ -1,0 +1,145 @@
+//! The tests every database must pass: `store::suite!(constructor)` makes one test of each behaviour. The constructor
+//! gives an empty store and the clock it runs on.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though compiled as a library for the databases' own tests"
+)]
+
+pub mod access;
+pub mod fixture;
+pub mod lease;
+pub mod model;
+pub mod queue;
+pub mod runs;
+pub mod workflows;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::time::{Clock, Millis, Timestamp};
+
+use crate::Store;
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock at that time.
+    pub const fn at(time: Timestamp) -> Self {
+        Self(AtomicI64::new(time.0))
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, span: Millis) {
+        self.0.fetch_add(span.0, Ordering::SeqCst);
+    }
+
+    /// Moves it to that time, which may be in its past.
+    pub fn set(&self, time: Timestamp) {
+        self.0.store(time.0, Ordering::SeqCst);
+    }
+}
+
+impl Default for ManualClock {
+    /// A clock on a morning of March 2026.
+    fn default() -> Self {
+        Self::at(Timestamp(1_772_442_845_120))
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// An empty store and the clock it runs on.
+pub type Empty = (Arc<dyn Store>, Arc<ManualClock>);
+
+/// Makes one test of each behaviour that a database must have. Takes what gives an [`Empty`] store: a function, or a
+/// closure without captures. The crate that uses it needs `tokio` with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! suite {
+    ($make:expr) => {
+        $crate::suite! { @tests $make;
+            access {
+                founding_happens_once,
+                founding_leaves_what_it_says,
+                further_organizations_have_their_first_member,
+                users_are_found_by_their_sign_in_name_in_any_case,
+                connections_are_found_until_they_are_revoked,
+                connections_need_a_member,
+                a_device_gets_one_set_of_tokens,
+                a_device_is_told_how_its_sign_in_stands,
+                only_the_first_decision_counts,
+                an_open_user_code_is_given_once,
+                nothing_is_readable_across_organizations,
+            }
+            workflows {
+                versions_are_pinned_and_the_latest_is_listed,
+                workflow_names_are_unique_within_an_organization,
+                a_saved_version_never_changes,
+                workflows_are_listed_in_the_order_they_were_made,
+                pictures_are_seen_where_they_were_admitted,
+                a_grant_counts_once,
+                entries_are_listed_newest_first,
+            }
+            runs {
+                a_run_reads_back_as_it_was_given,
+                accepting_charges_exactly_once,
+                accepting_again_answers_the_same_for_ever,
+                a_run_beyond_the_balance_is_unpaid_and_told_of,
+                accepts_at_once_never_overdraw,
+                a_free_run_needs_no_credits,
+                accepting_needs_an_organization_and_a_version,
+                a_failed_run_is_tried_again_free_of_charge,
+                an_unpaid_run_is_charged_once_by_its_retry,
+                other_statuses_refuse_a_retry,
+                retries_at_once_charge_once,
+                filters_find_what_they_name,
+                runs_are_listed_newest_first,
+            }
+            lease {
+                an_old_token_changes_nothing,
+                of_two_settlements_one_counts,
+                a_lease_that_is_over_counts_as_a_crash,
+                a_poisonous_run_fails_with_its_event,
+                a_renewed_lease_is_kept,
+                a_renewal_names_what_is_lost,
+                a_run_handed_back_is_claimed_at_once,
+            }
+            queue {
+                a_run_waits_for_its_delay,
+                a_claim_carries_what_a_worker_needs,
+                a_success_is_written_whole,
+                a_fault_of_ours_is_tried_again_after_its_pause,
+                attempts_come_to_an_end,
+                a_bad_picture_is_not_tried_again,
+                a_panic_counts_as_a_crash,
+                an_address_given_twice_is_told_once,
+                a_long_backlog_delays_nobody_else,
+                many_workers_never_share_a_run,
+                the_queue_knows_its_depth,
+                changes_are_told_once_they_are_true,
+            }
+        }
+
+        #[test]
+        fn random_histories_follow_the_model() {
+            $crate::suite::model::random_histories_follow_the_model($make);
+        }
+    };
+    (@tests $make:expr; $($module:ident { $($name:ident,)+ })+) => {$(
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    $crate::suite::$module::$name($make).await;
+                }
+            )+
+        }
+    )+};
+}
