@@ -1,0 +1,79 @@
+//! Who asks: access tokens, API keys, device sign-in (RFC 8628), passwords, and limits on guessing any of them.
+
+mod credentials;
+mod device;
+mod password;
+mod secret;
+mod token;
+mod tries;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use domain::access::{Caller, Role};
+use domain::id::{OrgId, UserId};
+use domain::time::Timestamp;
+use tracing::debug;
+
+pub use credentials::Credentials;
+pub use device::{Decision, DeviceRequest, DeviceStart, GrantRefusal, Tokens};
+pub(crate) use password::{Passwords, first_password, hash};
+pub use token::KeySet;
+pub(crate) use token::{Signers, fresh_signing_key};
+pub(crate) use tries::Tries;
+
+use crate::{Refusal, Service, TokenFault};
+
+/// Users whose memberships are remembered at most; beyond that, everything is forgotten.
+const REMEMBERED_MAX: usize = 10_000;
+
+type Known = HashMap<UserId, (Timestamp, Vec<(OrgId, Role)>)>;
+
+/// The organizations users belong to, remembered for a few seconds.
+#[derive(Default)]
+pub(crate) struct Memberships(Mutex<Known>);
+
+/// A random token in letters and digits, for forms.
+pub fn form_token() -> String {
+    secret::fresh()
+}
+
+impl Service {
+    /// Who holds that bearer token: an access token of ours, or an API key.
+    pub async fn bearer(&self, token: &str) -> Result<Caller, Refusal> {
+        let (user, selected) = if secret::looks_like_api_key(token) {
+            let unknown = || Refusal::Unauthenticated(TokenFault::Unknown);
+            let key = secret::hash_api_key(token).ok_or_else(unknown)?;
+            let found =
+                self.0.store.connection_by_api_key(key).await.map_err(Refusal::store("check the key"))?;
+            let connection = found.ok_or_else(unknown)?;
+            (connection.user, Some(connection.org))
+        } else {
+            let claims = self.check_access_token(token).await?;
+            (claims.user, claims.selected)
+        };
+        let memberships = self.memberships(&user).await?;
+        Ok(Caller { user, memberships, selected })
+    }
+
+    async fn memberships(&self, user: &UserId) -> Result<Vec<(OrgId, Role)>, Refusal> {
+        let now = self.now();
+        let remembered = &self.0.memberships.0;
+        let known = remembered.lock().unwrap_or_else(PoisonError::into_inner).get(user).cloned();
+        if let Some((since, found)) = known
+            && now >= since
+            && now - since < self.0.settings.membership_memory
+        {
+            return Ok(found);
+        }
+        let found =
+            self.0.store.memberships(user).await.map_err(Refusal::store("look up your organizations"))?;
+        let mut known = remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED_MAX {
+            debug!("forgetting {} memberships", known.len());
+            known.clear();
+        }
+        known.insert(user.clone(), (now, found.clone()));
+        Ok(found)
+    }
+}

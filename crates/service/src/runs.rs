@@ -1,0 +1,355 @@
+//! Runs: asked for, read, listed, waited for, retried.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::access::Caller;
+use domain::id::{EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
+use domain::image::{ContentHash, FileName, Image};
+use domain::page::{Page, Window};
+use domain::run::{Run, RunFilter, State, Status};
+use domain::workflow::Workflow;
+use serde_json::Value;
+use store::{NewRun, Retried};
+use tokio::time::Instant;
+
+use crate::{Handout, Intake, OrgChoice, Refusal, Service, Thing};
+
+/// Most labels on one run, and most bytes in one label's name and value.
+const LABELS_MAX: usize = 100;
+const LABEL_NAME_BYTES_MAX: usize = 200;
+const LABEL_VALUE_BYTES_MAX: usize = 2000;
+/// Most addresses to tell of a run's end, and most bytes in one.
+const WEBHOOKS_MAX: usize = 20;
+const WEBHOOK_BYTES_MAX: usize = 2000;
+
+/// A workflow the caller may have runs of, found before the picture is taken in.
+pub struct Order {
+    user: UserId,
+    workflow: Workflow,
+}
+
+impl Order {
+    /// Whose run it will be.
+    pub fn org(&self) -> OrgId {
+        self.workflow.org
+    }
+}
+
+/// What a caller says about a run, beside its workflow and its picture.
+#[derive(Clone, Debug, Default)]
+pub struct RunDetails {
+    /// The caller's own words on it.
+    pub labels: BTreeMap<String, String>,
+    /// Settings for this run alone, keyed by step label or component; an object, or null for none.
+    pub overrides: Value,
+    /// Where to tell of its end.
+    pub webhooks: Vec<String>,
+}
+
+impl RunDetails {
+    fn check(mut self) -> Result<Self, Refusal> {
+        if self.labels.len() > LABELS_MAX {
+            return Err(Refusal::Invalid(format!(
+                "{} labels are given, at most {LABELS_MAX} are allowed",
+                self.labels.len()
+            )));
+        }
+        for (name, value) in &self.labels {
+            if name.len() > LABEL_NAME_BYTES_MAX || value.len() > LABEL_VALUE_BYTES_MAX {
+                let start: String = name.chars().take(40).collect();
+                return Err(Refusal::Invalid(format!(
+                    "label `{start}` is too long; a name may have {LABEL_NAME_BYTES_MAX} bytes, a value {LABEL_VALUE_BYTES_MAX}"
+                )));
+            }
+        }
+        if self.webhooks.len() > WEBHOOKS_MAX {
+            return Err(Refusal::Invalid(format!(
+                "{} webhooks are given, at most {WEBHOOKS_MAX} are allowed",
+                self.webhooks.len()
+            )));
+        }
+        for address in &mut self.webhooks {
+            // Angle brackets around an address are the delimiters of RFC 3986, appendix C; documents are copied with them.
+            let bare = address.trim().trim_start_matches('<').trim_end_matches('>');
+            let rest = strip_scheme(bare, "http://").or_else(|| strip_scheme(bare, "https://"));
+            let host =
+                rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default()).unwrap_or_default();
+            let readable = !bare.chars().any(|c| c.is_whitespace() || c.is_control());
+            if host.is_empty() || !readable || bare.len() > WEBHOOK_BYTES_MAX {
+                let start: String = address.chars().take(100).collect();
+                return Err(Refusal::Invalid(format!(
+                    "webhook `{start}` is no address; give `http://...` or `https://...` with at most {WEBHOOK_BYTES_MAX} bytes"
+                )));
+            }
+            *address = bare.to_owned();
+        }
+        match self.overrides {
+            Value::Object(_) => {}
+            Value::Null => self.overrides = Value::Object(serde_json::Map::new()),
+            _ => {
+                return Err(Refusal::InvalidSettings(
+                    "the settings are no object; give `{\"<component>\": {\"<setting>\": ...}}`".to_owned(),
+                ));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn strip_scheme<'a>(address: &'a str, scheme: &str) -> Option<&'a str> {
+    let (start, rest) = address.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+impl Service {
+    /// Finds the workflow for a run. One that names an organization must find it there; one that names none is looked
+    /// for in the caller's usual organization first, then in the others.
+    pub async fn order(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        workflow: WorkflowId,
+        version: Option<VersionId>,
+    ) -> Result<Order, Refusal> {
+        self.one_org(caller, choice)?;
+        let workflow = self.workflow(caller, choice, workflow, version).await?;
+        Ok(Order { user: caller.user.clone(), workflow })
+    }
+
+    /// Begins to take in the picture of an order.
+    pub async fn intake_of(&self, order: &Order) -> Result<Intake, Refusal> {
+        self.intake_for(order.org()).await
+    }
+
+    /// A picture that was uploaded to the order's organization before.
+    pub async fn uploaded(&self, order: &Order, hash: ContentHash) -> Result<Image, Refusal> {
+        let found =
+            self.0.store.image(&[order.org()], hash).await.map_err(Refusal::store("look for the image"))?;
+        found.ok_or(Refusal::UnknownImage { hash })
+    }
+
+    /// Files a run of the order on a picture that [`Service::admit`] or [`Service::uploaded`] gave. Too little credit is
+    /// no refusal: the run is filed as unpaid.
+    pub async fn submit(
+        &self,
+        order: Order,
+        input: Image,
+        input_name: FileName,
+        details: RunDetails,
+    ) -> Result<RunId, Refusal> {
+        let RunDetails { labels, overrides, webhooks } = details.check()?;
+        let Order { user, workflow } = order;
+        self.0
+            .catalogue
+            .resolve(&workflow.version.steps, &overrides)
+            .map_err(|invalid| Refusal::InvalidSettings(invalid.0))?;
+        let id = RunId(self.0.ids.next());
+        let run = Run {
+            id,
+            org: workflow.org,
+            workflow: workflow.id,
+            version: workflow.version.id,
+            workflow_name: workflow.name,
+            user,
+            created_at: self.now(),
+            input,
+            input_name,
+            labels,
+            overrides,
+            webhooks,
+            price: workflow.version.price,
+            charged: 0,
+            state: State::Queued,
+        };
+        let new = NewRun {
+            run,
+            delay: self.0.settings.min_visible,
+            entry: EntryId(self.0.ids.next()),
+            event: EventId(self.0.ids.next()),
+        };
+        let accepted = self.0.store.accept(&new).await.map_err(Refusal::store("file the run"))?;
+        tracing::info!(
+            run.id = %id,
+            org.id = %new.run.org,
+            workflow.id = %new.run.workflow,
+            status = accepted.status.as_str(),
+            price = new.run.price,
+            "accepted run `{id}`"
+        );
+        metrics::counter!("packshot_runs_accepted_total", "status" => accepted.status.as_str()).increment(1);
+        Ok(id)
+    }
+
+    /// One run.
+    pub async fn run(&self, caller: &Caller, choice: &OrgChoice, id: RunId) -> Result<Run, Refusal> {
+        let among = self.orgs_to_search(caller, choice);
+        self.read_run(&among, id).await
+    }
+
+    async fn read_run(&self, among: &[OrgId], id: RunId) -> Result<Run, Refusal> {
+        let missing = || Refusal::missing(Thing::Run, id);
+        if among.is_empty() {
+            return Err(missing());
+        }
+        self.0.store.run(among, id).await.map_err(Refusal::store("read the run"))?.ok_or_else(missing)
+    }
+
+    /// An organization's runs that match, newest first. Without a filter nothing matches.
+    pub async fn runs(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        filter: Option<&RunFilter>,
+        window: Window,
+    ) -> Result<Page<Run>, Refusal> {
+        let org = self.one_org(caller, choice)?;
+        match filter {
+            None => Ok(Page { entries: Vec::new(), total: 0 }),
+            Some(filter) => {
+                self.0.store.runs(org, filter, window).await.map_err(Refusal::store("list the runs"))
+            }
+        }
+    }
+
+    /// Waits until a run is final: `at_most` that long, or as long as it takes. Refuses with [`Refusal::TimedOut`] when
+    /// the time is over, and with [`Refusal::Unavailable`] when the program stops.
+    pub async fn watch(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        id: RunId,
+        at_most: Option<Duration>,
+    ) -> Result<Run, Refusal> {
+        let among = self.orgs_to_search(caller, choice);
+        let first = self.read_run(&among, id).await?;
+        if first.state.status().is_final() {
+            return Ok(first);
+        }
+        let place = self.0.waiters.wait_for(id, self.0.store.as_ref());
+        let began = Instant::now();
+        let over = at_most.map(|span| began + span);
+        loop {
+            let mut changed = std::pin::pin!(place.changed());
+            changed.as_mut().enable();
+            match self.read_run(&among, id).await {
+                Ok(run) if run.state.status().is_final() => return Ok(run),
+                Ok(_) => {}
+                // Whoever has waited so long can wait until the database answers again.
+                Err(Refusal::Unavailable(_)) => {}
+                Err(refusal) => return Err(refusal),
+            }
+            if over.is_some_and(|over| Instant::now() >= over) {
+                return Err(Refusal::TimedOut { seconds: began.elapsed().as_secs() });
+            }
+            let mut look_again = Instant::now() + self.0.settings.look_again;
+            if let Some(over) = over {
+                look_again = look_again.min(over);
+            }
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(look_again) => {}
+                () = self.0.closing.cancelled() => {
+                    return Err(Refusal::Unavailable("the server is stopping".to_owned()));
+                }
+            }
+        }
+    }
+
+    /// Waits for a run's result. Refuses with [`Refusal::NoResult`] if the run ended without one.
+    pub async fn result(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        id: RunId,
+    ) -> Result<(Run, Handout), Refusal> {
+        let run = self.watch(caller, choice, id, Some(self.0.settings.max_wait)).await?;
+        match run.state.result() {
+            Some(result) => {
+                let handout = self.handout(result.image.clone());
+                Ok((run, handout))
+            }
+            None => Err(Refusal::NoResult { status: run.state.status(), why: why(&run.state) }),
+        }
+    }
+
+    /// Tries a failed or unpaid run again. Answers the status it has then: queued, or unpaid still.
+    pub async fn retry(&self, caller: &Caller, choice: &OrgChoice, id: RunId) -> Result<Status, Refusal> {
+        let among = self.orgs_to_search(caller, choice);
+        if among.is_empty() {
+            return Err(Refusal::missing(Thing::Run, id));
+        }
+        let entry = EntryId(self.0.ids.next());
+        let retried = self.0.store.retry(&among, id, entry, self.0.settings.min_visible).await;
+        match retried.map_err(Refusal::store("retry the run"))? {
+            Retried::Queued => {
+                tracing::info!(run.id = %id, "retrying run `{id}`");
+                Ok(Status::Queued)
+            }
+            Retried::StillUnpaid => Ok(Status::Unpaid),
+            Retried::Refused(status) => Err(Refusal::NotRetryable { status }),
+            Retried::Missing => Err(Refusal::missing(Thing::Run, id)),
+        }
+    }
+}
+
+fn why(state: &State) -> Option<String> {
+    match state {
+        State::Failed { failure, .. } => Some(format!("{}; retry it", failure.message)),
+        State::Unpaid => Some("the balance was too low; top up and retry".to_owned()),
+        State::Queued
+        | State::Running { .. }
+        | State::InReview { .. }
+        | State::Succeeded { .. }
+        | State::Cancelled { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(change: impl FnOnce(&mut RunDetails)) -> Result<RunDetails, Refusal> {
+        let mut details = RunDetails::default();
+        change(&mut details);
+        details.check()
+    }
+
+    #[test]
+    fn addresses_are_web_addresses() {
+        for good in ["https://dam.example/hooks?a=b", "http://127.0.0.1:9000", "HTTPS://DAM.EXAMPLE"] {
+            let checked = check(|details| details.webhooks = vec![good.to_owned()]).expect("good");
+            assert_eq!(checked.webhooks, [good]);
+        }
+        let printed = check(|details| details.webhooks = vec![" <https://webhook.site/x> ".to_owned()]);
+        assert_eq!(printed.expect("good").webhooks, ["https://webhook.site/x"]);
+        for bad in
+            ["", "dam.example", "ftp://dam.example", "https://", "https:///x", "https://a b", "https://a\nb"]
+        {
+            let refused = check(|details| details.webhooks = vec![bad.to_owned()]).expect_err(bad);
+            assert_eq!(refused.code(), "request_invalid");
+        }
+        assert!(check(|details| details.webhooks = vec!["https://a".to_owned(); 21]).is_err());
+    }
+
+    #[test]
+    fn labels_have_a_limit() {
+        let labels = |many: usize, value: usize| {
+            check(|details| details.labels = (0..many).map(|n| (n.to_string(), "x".repeat(value))).collect())
+        };
+        assert_eq!(labels(100, 2000).expect("good").labels.len(), 100);
+        assert!(labels(101, 1).is_err());
+        assert!(labels(1, 2001).is_err());
+    }
+
+    #[test]
+    fn settings_are_an_object_or_nothing() {
+        assert_eq!(check(|_| {}).expect("good").overrides, json!({}));
+        let some = json!({ "export": { "quality": 80 } });
+        assert_eq!(check(|details| details.overrides = some.clone()).expect("good").overrides, some);
+        let refused = check(|details| details.overrides = json!([])).expect_err("a list");
+        assert_eq!(refused.code(), "settings_invalid");
+    }
+}

@@ -1,0 +1,62 @@
+//! Limits and names that the program's settings decide.
+
+use std::time::Duration;
+
+use domain::time::Millis;
+
+/// Limits and names of a [`crate::Service`].
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// No run is started earlier than this after its creation, so that a client that looks at once sees it waiting.
+    pub min_visible: Millis,
+    /// Longest wait for a run's result.
+    pub max_wait: Duration,
+    /// How often a waiting request looks again, whatever hints it got.
+    pub look_again: Duration,
+    /// Largest file taken in, in bytes.
+    pub upload_bytes_max: u64,
+    /// How long an access token is good for.
+    pub access_token_lifetime: Millis,
+    /// Where people reach this server: scheme, host and port, without a slash at the end.
+    pub public_url: String,
+    /// Who signs the tokens (`iss`). Tokens of another issuer are refused, so it should outlive a change of address.
+    pub issuer: String,
+    /// Whom the tokens are for (`aud`).
+    pub audience: String,
+    /// Prefix of the claims that no standard names; ends in a slash.
+    pub claim_namespace: String,
+    /// Clients that may sign in; `None` lets every client in.
+    pub allowed_clients: Option<Vec<String>>,
+    /// How long a device sign-in may take.
+    pub device_code_lifetime: Millis,
+    /// How long a device waits between two polls.
+    pub device_poll_interval: Millis,
+    /// How long the organizations a user belongs to are remembered between two looks into the store.
+    pub membership_memory: Millis,
+    /// Wrong user codes and passwords allowed for each address and each sign-in name, before it has to wait.
+    pub wrong_tries_max: u32,
+    /// Over which span wrong tries are counted.
+    pub wrong_tries_window: Millis,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            min_visible: Millis(500),
+            max_wait: Duration::from_secs(15 * 60),
+            look_again: Duration::from_secs(1),
+            upload_bytes_max: 100 * 1024 * 1024,
+            access_token_lifetime: Millis::seconds(24 * 3600),
+            public_url: "http://127.0.0.1:8787".to_owned(),
+            issuer: "packshot".to_owned(),
+            audience: "https://api.autoretouch.com".to_owned(),
+            claim_namespace: "https://autoretouch.com/".to_owned(),
+            allowed_clients: None,
+            device_code_lifetime: Millis::seconds(900),
+            device_poll_interval: Millis::seconds(5),
+            membership_memory: Millis::seconds(3),
+            wrong_tries_max: 5,
+            wrong_tries_window: Millis::seconds(600),
+        }
+    }
+}
