@@ -1,0 +1,66 @@
+//! Who asks, by the bearer token of a request, and which organization they mean.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use domain::access::Caller;
+use service::{OrgChoice, Refusal, TokenFault};
+use utoipa::IntoParams;
+
+use super::error::Problem;
+use crate::Front;
+use crate::form::Pairs;
+
+/// Who asks.
+pub(crate) struct Asker(pub(crate) Caller);
+
+impl FromRequestParts<Front> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, front: &Front) -> Result<Self, Problem> {
+        let fault = |fault| Problem::from(Refusal::Unauthenticated(fault));
+        let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| fault(TokenFault::Missing))?;
+        let text = header.to_str().map_err(|_| fault(TokenFault::Invalid))?.trim();
+        let (scheme, token) = text.split_once(' ').ok_or_else(|| fault(TokenFault::Invalid))?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(fault(TokenFault::Missing));
+        }
+        let caller = front.service.bearer(token.trim()).await?;
+        if let Some(org) = caller.default_org() {
+            crate::observe::note_org(org);
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// The last changing part of a path, as text: what it names is for the handler to find, or not.
+pub(crate) struct Named(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // What cannot be decoded is a name nothing has.
+        let named = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(named.map_or_else(|_| String::new(), |Path(name)| name)))
+    }
+}
+
+/// The organization a query names.
+pub(crate) fn org_of(query: &Pairs) -> OrgChoice {
+    let choice = OrgChoice::parse(query.get("organization"));
+    if let OrgChoice::Named(org) = &choice {
+        crate::observe::note_org(org);
+    }
+    choice
+}
+
+/// For the document: which organization is meant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "read by the document, not by the handlers")]
+pub(crate) struct OrgParam {
+    /// The organization's id. Without it the token's organization is meant, or for an object named by its id, any
+    /// organization of yours.
+    organization: Option<String>,
+}

@@ -1,0 +1,143 @@
+//! Request bodies: read within limits of size and time, and drained when they are refused.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, HttpBody};
+use axum::extract::Request;
+use axum::http::header::EXPECT;
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A refused body is still read this long and this far, so that a client that sends it whole before it reads finds the
+/// refusal and not a broken connection.
+const DRAIN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Why a body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyFault {
+    /// Nothing came for too long.
+    #[error("the body stopped for {} seconds; send it again", .0.as_secs())]
+    Idle(Duration),
+    /// The connection broke.
+    #[error("the body ended too early; send it again")]
+    Broken,
+    /// It is larger than the limit.
+    #[error("the body is larger than {0} bytes, which is the most that is taken here")]
+    TooLarge(usize),
+}
+
+/// A body that does not wait for ever, and is drained when it is dropped before its end.
+struct Watched {
+    body: Option<BodyDataStream>,
+    idle: Duration,
+    timer: Pin<Box<Sleep>>,
+    drain: bool,
+}
+
+/// Gives a request's body its limits of time.
+pub(crate) fn watch(request: Request, idle: Duration) -> Request {
+    // A client that asks before it sends gets its answer instead.
+    let drain = !request.headers().contains_key(EXPECT);
+    request.map(|body| {
+        if body.is_end_stream() {
+            return body;
+        }
+        let timer = Box::pin(sleep(idle));
+        Body::from_stream(Watched { body: Some(body.into_data_stream()), idle, timer, drain })
+    })
+}
+
+impl Stream for Watched {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(body) = self.body.as_mut() else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(next) = body.poll_next_unpin(cx) {
+            match &next {
+                Some(Ok(_)) => {
+                    let wake = Instant::now() + self.idle;
+                    self.timer.as_mut().reset(wake);
+                }
+                Some(Err(_)) | None => self.body = None,
+            }
+            return Poll::Ready(next);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        self.body = None;
+        Poll::Ready(Some(Err(axum::Error::new(BodyFault::Idle(self.idle)))))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let Some(mut body) = self.body.take().filter(|_| self.drain) else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(tokio::time::timeout(DRAIN_TIME_MAX, async move {
+            let mut drained = 0;
+            while let Some(Ok(bytes)) = body.next().await {
+                drained += bytes.len() as u64;
+                if drained > DRAIN_BYTES_MAX {
+                    break;
+                }
+            }
+        }));
+    }
+}
+
+/// Tells an idle body from a broken one.
+pub(crate) fn fault(error: &axum::Error) -> BodyFault {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(BodyFault::Idle(idle)) = inner.downcast_ref::<BodyFault>() {
+            return BodyFault::Idle(*idle);
+        }
+        cause = inner.source();
+    }
+    BodyFault::Broken
+}
+
+/// The whole body, if it is no larger than `limit`.
+pub(crate) async fn read_all(body: Body, limit: usize) -> Result<Bytes, BodyFault> {
+    let mut stream = body.into_data_stream();
+    let mut gathered = BytesMut::new();
+    while let Some(next) = stream.next().await {
+        let bytes = next.map_err(|error| fault(&error))?;
+        if gathered.len() + bytes.len() > limit {
+            return Err(BodyFault::TooLarge(limit));
+        }
+        gathered.extend_from_slice(&bytes);
+    }
+    Ok(gathered.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_stops_is_given_up() {
+        let stopped = futures::stream::once(async { Ok::<_, axum::Error>(Bytes::from_static(b"abc")) })
+            .chain(futures::stream::pending());
+        let request = watch(Request::new(Body::from_stream(stopped)), Duration::from_millis(5));
+        let fault = read_all(request.into_body(), 100).await.expect_err("given up");
+        assert!(matches!(fault, BodyFault::Idle(_)), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_refused() {
+        let request = watch(Request::new(Body::from(vec![0; 101])), Duration::from_secs(30));
+        assert!(matches!(read_all(request.into_body(), 100).await, Err(BodyFault::TooLarge(100))));
+        let request = watch(Request::new(Body::from(vec![0; 100])), Duration::from_secs(30));
+        assert_eq!(read_all(request.into_body(), 100).await.expect("read").len(), 100);
+    }
+}

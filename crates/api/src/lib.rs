@@ -1,0 +1,86 @@
+//! The wire: requests read, the service asked, answers written. Each dialect has a folder; what they share lies beside.
+//! Knows no rule of the business: an `if` about runs or credits belongs in `service`.
+
+mod activate;
+mod autoretouch;
+mod body;
+mod client;
+mod form;
+mod multipart;
+mod oauth;
+mod observe;
+mod openapi;
+mod operations;
+mod paths;
+mod serve;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware;
+use axum::routing::get;
+use service::Service;
+use tower::ServiceBuilder;
+
+pub use openapi::autoretouch_document;
+pub use operations::{Check, MetricsText, Readiness, operations_router};
+pub use serve::{Serving, serve};
+
+/// Limits and names of the wire.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Proxies whose `x-forwarded-for` is believed; others' is not looked at.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Largest body that is not a file, in bytes.
+    pub json_bytes_max: usize,
+    /// A body that sends nothing for so long is given up.
+    pub body_idle: Duration,
+    /// A waiting event stream says that it is alive this often, to those who can read it.
+    pub heartbeat: Duration,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            json_bytes_max: 1024 * 1024,
+            body_idle: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What every handler has.
+#[derive(Clone)]
+struct Front {
+    service: Service,
+    settings: Arc<ApiSettings>,
+}
+
+impl FromRef<Front> for Service {
+    fn from_ref(front: &Front) -> Self {
+        front.service.clone()
+    }
+}
+
+/// The AutoRetouch dialect with its sign-in: everything a client of that interface reaches, and its OpenAPI document.
+/// Serve it with the peer's address as connect info ([`serve()`] does), or guesses at codes and passwords are counted
+/// for all clients together.
+pub fn router(service: Service, settings: ApiSettings) -> Router {
+    let front = Front { service, settings: Arc::new(settings) };
+    let (routes, document) = openapi::autoretouch_routes().split_for_parts();
+    let document = Arc::new(openapi::finish(document));
+    let routes = routes
+        .merge(activate::routes())
+        .route("/openapi.json", get(move || openapi::serve_document(document.clone())))
+        .fallback(autoretouch::unknown_path)
+        .method_not_allowed_fallback(autoretouch::unknown_method)
+        .layer(middleware::from_fn_with_state(front.clone(), autoretouch::seal))
+        .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
+        .with_state(front);
+    // Around the routes, not a layer on them: paths must be rewritten before a route is chosen.
+    Router::new().fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
+}

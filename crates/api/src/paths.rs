@@ -1,0 +1,92 @@
+//! Every endpoint answers at its path, at `/v1` and at `/v2` before it, with and without one slash at the end, and never
+//! by a redirect: clients would lose the body or the method on one.
+
+use axum::extract::Request;
+use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
+
+/// How a request's path was received, before it was rewritten for routing.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    /// The whole path, undecoded, without the query.
+    pub(crate) path: String,
+    /// What came after an image's hash, undecoded.
+    pub(crate) file_name: Option<String>,
+}
+
+/// Stands for whatever file name an image's address ends in: names come in every encoding, and decide nothing.
+const FILE: &str = "file";
+
+/// Rewrites the path to the one route that is meant, and notes how it was received.
+pub(crate) fn rewrite<B>(mut request: Request<B>) -> Request<B> {
+    let path = request.uri().path();
+    let mut plain = path;
+    for version in ["/v1", "/v2"] {
+        if let Some(rest) = plain.strip_prefix(version)
+            && (rest.is_empty() || rest.starts_with('/'))
+        {
+            plain = rest;
+            break;
+        }
+    }
+    if plain.len() > 1 {
+        plain = plain.strip_suffix('/').unwrap_or(plain);
+    }
+    let image = plain.strip_prefix("/image/").and_then(|rest| rest.split_once('/'));
+    let (routed, file_name) = match image {
+        Some((hash, name)) if !name.is_empty() => (format!("/image/{hash}/{FILE}"), Some(name.to_owned())),
+        _ => (if plain.is_empty() { "/" } else { plain }.to_owned(), None),
+    };
+    let received = Received { path: path.to_owned(), file_name };
+    if routed != path {
+        let with_query = match request.uri().query() {
+            Some(query) => format!("{routed}?{query}"),
+            None => routed,
+        };
+        // A part of a path that was fine is fine.
+        if let Ok(with_query) = with_query.parse::<PathAndQuery>() {
+            let mut parts = request.uri().clone().into_parts();
+            parts.path_and_query = Some(with_query);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request.extensions_mut().insert(received);
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(path: &str) -> (String, Option<String>) {
+        let request = Request::builder().uri(path).body(()).expect("a request");
+        let request = rewrite(request);
+        let received = request.extensions().get::<Received>().expect("noted").clone();
+        (request.uri().to_string(), received.file_name)
+    }
+
+    #[test]
+    fn prefixes_and_one_slash_go_and_the_query_stays() {
+        for path in ["/workflow", "/workflow/", "/v1/workflow", "/v1/workflow/", "/v2/workflow/"] {
+            assert_eq!(routed(path).0, "/workflow");
+            assert_eq!(routed(&format!("{path}?a=1&&b=2")).0, "/workflow?a=1&&b=2");
+        }
+        assert_eq!(routed("/v1/v2/workflow").0, "/v2/workflow");
+        assert_eq!(routed("/v1").0, "/");
+        assert_eq!(routed("/v1x/workflow").0, "/v1x/workflow");
+        assert_eq!(routed("/workflow//").0, "/workflow/");
+        assert_eq!(routed("/").0, "/");
+    }
+
+    #[test]
+    fn an_image_may_be_called_anything() {
+        for name in ["a.png", "a%20b.png", "a%2520b.png", "a/b.png", "%E9.png", "a.png/"] {
+            let (uri, found) = routed(&format!("/v1/image/ab12/{name}?x=y"));
+            assert_eq!(uri, "/image/ab12/file?x=y");
+            assert_eq!(found.as_deref(), Some(name.trim_end_matches('/')));
+        }
+        assert_eq!(routed("/image/ab12/"), ("/image/ab12".to_owned(), None));
+    }
+}

@@ -1,0 +1,70 @@
+//! The OpenAPI document: what is committed is what is served, and what it says is there is there.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::house::House;
+use crate::http::send;
+
+#[test]
+fn the_committed_document_is_up_to_date() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/autoretouch.json");
+    let now = api::autoretouch_document();
+    if option_env!("UPDATE").is_some() || std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &now).expect("written");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        committed == now,
+        "`openapi/autoretouch.json` is not up to date; run this test with UPDATE=1 and read the difference"
+    );
+}
+
+#[tokio::test]
+async fn every_documented_path_answers_alike_in_every_spelling() {
+    let house = House::new().await;
+    let document: Value = serde_json::from_str(&api::autoretouch_document()).expect("JSON");
+    let served = house.get_with("/openapi.json", "").await.json();
+    assert_eq!(served, document);
+    let mut operations = 0;
+    let mut ids = std::collections::HashSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let filled = path
+            .replace("{organizationId}", &house.get("org"))
+            .replace("{workflowId}", &house.get("export_only"))
+            .replace("{executionId}", "00000000-0000-0000-0000-000000000000")
+            .replace("{contentHash}", &house.get("shoe"))
+            .replace("{fileName}", "a.png");
+        assert!(!filled.contains('{'), "{filled}");
+        for (method, operation) in methods.as_object().expect("methods") {
+            assert!(
+                operation["operationId"].is_string() && operation["summary"].is_string(),
+                "{method} {path}"
+            );
+            assert!(!operation["responses"].as_object().expect("responses").is_empty());
+            operations += 1;
+            assert!(ids.insert(operation["operationId"].clone()), "{method} {path} has the id of another");
+            let mut seen = Vec::new();
+            for prefix in ["", "/v1", "/v2"] {
+                for slash in ["", "/"] {
+                    let spelled = format!("{prefix}{filled}{slash}");
+                    let answer = send(house.at, &method.to_uppercase(), &spelled, &[], b"").await;
+                    let code = answer.header("x-error-code").unwrap_or_default().to_owned();
+                    assert!(answer.status < 300 || answer.status >= 400, "{spelled} is redirected");
+                    assert!(
+                        !["path_not_found", "method_not_allowed"].contains(&code.as_str()),
+                        "{method} {spelled}"
+                    );
+                    seen.push((answer.status, code));
+                }
+            }
+            seen.dedup();
+            assert_eq!(seen.len(), 1, "{method} {path}: {seen:?}");
+            let open =
+                operation["security"].as_array().is_some_and(|needs| needs[0] == serde_json::json!({}));
+            assert_eq!(seen[0].0 == 401, !open, "{method} {path}: {seen:?}");
+        }
+    }
+    assert!(operations >= 22, "only {operations} operations");
+}

@@ -1,0 +1,11 @@
+//! The wire over a real socket, a real database and a real folder of blobs. Most tests are data: every file in
+//! `autoretouch/` is a recorded conversation that is replayed.
+
+mod access;
+mod case;
+mod document;
+mod house;
+mod http;
+mod load;
+mod page;
+mod replay;
