@@ -1,0 +1,8 @@
+//! One file a command.
+
+pub mod components;
+pub mod credentials;
+pub mod demo;
+pub mod models;
+pub mod process;
+pub mod workflows;

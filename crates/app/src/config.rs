@@ -1,0 +1,267 @@
+//! The settings, from the built-in defaults, a file, the environment and the flags, checked all at once.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The defaults, with a line of why for each.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// Every setting. See `config.default.toml` for what each means.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub operations_listen: SocketAddr,
+    pub base_url: String,
+    pub data_dir: PathBuf,
+    pub models_dir: PathBuf,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub workers: usize,
+    pub memory_budget: Bytes,
+    pub grace_seconds: u64,
+    pub offline: bool,
+    pub runs: Runs,
+    pub uploads: Uploads,
+    pub processing: Processing,
+    pub cache: Cache,
+    pub models: Models,
+    pub accounts: Accounts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runs {
+    pub minimum_visible_ms: u32,
+    pub max_wait_seconds: u32,
+    pub lease_seconds: u32,
+    pub max_attempts: u32,
+    pub max_crashes: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploads {
+    pub max_bytes: Bytes,
+    pub max_megapixels: u32,
+    pub max_side: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Processing {
+    pub max_side: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    pub memory: Bytes,
+    pub disk: Bytes,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    pub backend: Backend,
+    pub cut_out: String,
+    pub strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    Auto,
+    Rten,
+    Openvino,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    pub access_token_seconds: u32,
+    pub clients: Vec<String>,
+    pub credits: u32,
+}
+
+/// A number of bytes, written as a number or as `256 MiB`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Serialize)]
+pub struct Bytes(pub u64);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0)
+    }
+}
+
+impl Bytes {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let number: u64 = text[..digits].parse().ok()?;
+        let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kib" | "k" => 1 << 10,
+            "mib" | "m" => 1 << 20,
+            "gib" | "g" => 1 << 30,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            _ => return None,
+        };
+        number.checked_mul(unit).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        match Written::deserialize(from)? {
+            Written::Number(bytes) => Ok(Self(bytes)),
+            Written::Text(text) => Self::parse(&text).ok_or_else(|| {
+                serde::de::Error::custom(format!("`{text}` is not a size; write it like `256 MiB`"))
+            }),
+        }
+    }
+}
+
+/// Settings given as flags; each wins over file and environment.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    pub listen: Option<SocketAddr>,
+    pub data_dir: Option<PathBuf>,
+    pub models_dir: Option<PathBuf>,
+    pub strict_models: bool,
+    pub offline: bool,
+    pub workers: Option<usize>,
+}
+
+/// Reads the settings: defaults, then the file, then the environment, then the flags.
+pub fn load(file: Option<&Path>, flags: &Overrides) -> anyhow::Result<Config> {
+    let mut figment = Figment::from(Toml::string(DEFAULTS));
+    if let Some(file) = file {
+        anyhow::ensure!(file.is_file(), "there is no configuration file `{}`", file.display());
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    let figment = figment.merge(Env::prefixed("PACKSHOT_").split("__").ignore(&["test_models", "demo_dir"]));
+    let mut config: Config = figment.extract().context("the settings cannot be used")?;
+    if let Some(listen) = flags.listen {
+        config.listen = listen;
+    }
+    if let Some(dir) = &flags.data_dir {
+        config.data_dir.clone_from(dir);
+    }
+    if let Some(dir) = &flags.models_dir {
+        config.models_dir.clone_from(dir);
+    }
+    if let Some(workers) = flags.workers {
+        config.workers = workers;
+    }
+    config.models.strict |= flags.strict_models;
+    config.offline |= flags.offline;
+    // Somebody who asks for any free port runs several servers: the second listener must not collide either.
+    if config.listen.port() == 0 && config.operations_listen == default_operations() {
+        config.operations_listen.set_port(0);
+    }
+    if config.data_dir.as_os_str().is_empty() {
+        config.data_dir = xdg("XDG_DATA_HOME", ".local/share")?;
+    }
+    if config.models_dir.as_os_str().is_empty() {
+        config.models_dir = xdg("XDG_CACHE_HOME", ".cache")?.join("models");
+    }
+    if config.workers == 0 {
+        config.workers = std::thread::available_parallelism().map_or(1, usize::from);
+    }
+    check(&config)?;
+    Ok(config)
+}
+
+fn default_operations() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8788))
+}
+
+fn xdg(variable: &str, under_home: &str) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = std::env::var_os(variable).map(PathBuf::from).filter(|dir| dir.is_absolute()) {
+        return Ok(dir.join("packshot"));
+    }
+    let home = std::env::var_os("HOME")
+        .with_context(|| format!("neither {variable} nor HOME is set; name the folder with a flag"))?;
+    Ok(PathBuf::from(home).join(under_home).join("packshot"))
+}
+
+/// Names every setting that cannot work, not only the first.
+fn check(config: &Config) -> anyhow::Result<()> {
+    let mut wrong = Vec::new();
+    if config.memory_budget.0 < 64 << 20 {
+        wrong.push("`memory_budget` is less than 64 MiB; no photo fits".to_owned());
+    }
+    if config.runs.lease_seconds == 0 {
+        wrong.push("`runs.lease_seconds` is 0, at least 1 is needed".to_owned());
+    }
+    if config.runs.max_attempts == 0 || config.runs.max_crashes == 0 {
+        wrong.push("`runs.max_attempts` and `runs.max_crashes` must be at least 1".to_owned());
+    }
+    if config.processing.max_side < 64 {
+        wrong.push("`processing.max_side` is less than 64 pixels".to_owned());
+    }
+    if !(config.base_url.is_empty()
+        || config.base_url.starts_with("http://")
+        || config.base_url.starts_with("https://"))
+    {
+        wrong.push(format!("`base_url` is `{}`; it begins with http:// or https://", config.base_url));
+    }
+    anyhow::ensure!(wrong.is_empty(), "the settings cannot be used: {}", wrong.join("; "));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_hold_every_setting() {
+        let config: Config =
+            Figment::from(Toml::string(DEFAULTS)).extract().expect("every setting has a default");
+        assert_eq!(config.memory_budget, Bytes(2 << 30));
+        assert_eq!(config.operations_listen, default_operations());
+        check(&config).expect("the defaults work");
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        assert_eq!(Bytes::parse("256 MiB"), Some(Bytes(256 << 20)));
+        assert_eq!(Bytes::parse("10GB"), Some(Bytes(10_000_000_000)));
+        assert_eq!(Bytes::parse("7"), Some(Bytes(7)));
+        assert_eq!(Bytes::parse("7 parsec"), None);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("packshot.toml");
+        std::fs::write(&file, "listne = \"127.0.0.1:1\"\n").expect("writable");
+        let error = format!("{:#}", load(Some(&file), &Overrides::default()).expect_err("a typing error"));
+        assert!(error.contains("listne"), "{error}");
+        std::fs::write(&file, "memory_budget = 1\n[runs]\nlease_seconds = 0\n").expect("writable");
+        let error = format!("{:#}", load(Some(&file), &Overrides::default()).expect_err("two bad settings"));
+        assert!(error.contains("memory_budget") && error.contains("lease_seconds"), "{error}");
+    }
+}

@@ -1,0 +1,240 @@
+//! Wires the whole house: store, blobs, networks, components, engine, service, API. Read this file first.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::{ApiSettings, Check, Readiness, Serving};
+use domain::id::Ids as _;
+use domain::run::RetryPolicy;
+use domain::time::Millis;
+use engine::{Engine, Settings};
+use neural::Runtime;
+use service::Service;
+use store::{Store, WorkerId};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::first_start::{self, Opened};
+use crate::ids::UuidV7;
+use crate::{metrics, toolbox};
+
+/// Memory that the networks take while they are loaded, set aside from the budget that runs are admitted against:
+/// the larger of the two peaks measured for the largest network (`docs/benchmarks.md`).
+const NETWORK_BYTES: u64 = 850 << 20;
+
+/// A running server.
+pub struct Running {
+    /// Where it is reached: `http://127.0.0.1:8787`.
+    pub address: String,
+    /// Where its figures are.
+    pub operations: SocketAddr,
+    /// What callers may ask for.
+    pub service: Service,
+    engine: Engine,
+    stop_http: oneshot::Sender<()>,
+    http: JoinHandle<std::io::Result<()>>,
+    background: Vec<JoinHandle<()>>,
+    grace: Duration,
+}
+
+/// Starts everything. Returns when requests are answered.
+pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; name another address with --listen", config.listen))?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let operations_listener = TcpListener::bind(config.operations_listen).await.with_context(|| {
+        format!("cannot listen on {} for operations; set `operations_listen`", config.operations_listen)
+    })?;
+    let operations = operations_listener.local_addr()?;
+
+    let opened = {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || first_start::open(&config)).await??
+    };
+    let service = first_start::service(config, &opened, &address);
+    first_start::found(config, &service).await?;
+
+    let networks = toolbox::networks(config)?;
+    let toolbox = toolbox::with_disk(config, Arc::clone(&networks))?;
+    let runs_budget = config
+        .memory_budget
+        .0
+        .saturating_sub(NETWORK_BYTES + config.cache.memory.0)
+        .max(config.memory_budget.0 / 4);
+    let engine = Engine::start(
+        engine::Parts {
+            store: Arc::clone(&opened.store),
+            blobs: opened.blobs.clone(),
+            toolbox,
+            catalogue: Arc::new(components::catalogue()),
+            ids: Arc::new(UuidV7),
+        },
+        Settings {
+            worker: WorkerId(format!("packshot-{}", UuidV7.next())),
+            concurrency: config.workers,
+            memory_budget: runs_budget,
+            lease: Millis::seconds(config.runs.lease_seconds.into()),
+            poll: Duration::from_secs(1),
+            retry: RetryPolicy {
+                max_attempts: config.runs.max_attempts,
+                max_crashes: config.runs.max_crashes,
+                ..RetryPolicy::default()
+            },
+        },
+    );
+
+    let page = metrics::start()?;
+    ::metrics::gauge!("packshot_memory_budget_bytes").set(runs_budget as f64);
+    let readiness =
+        Ready { opened: Opened { store: Arc::clone(&opened.store), blobs: opened.blobs.clone() }, networks };
+    let operations_page = page.clone();
+    let operations_router =
+        api::operations_router(Arc::new(readiness), Arc::new(move || operations_page.render()));
+    let background = vec![
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(operations_listener, operations_router).await {
+                tracing::error!(%error, "the operations listener ended");
+            }
+        }),
+        tokio::spawn(watch_queue(Arc::clone(&opened.store), page)),
+        tokio::spawn(sweep(opened)),
+    ];
+    let router = api::router(service.clone(), ApiSettings::default());
+    let (stop_http, stopped) = oneshot::channel::<()>();
+    let http = tokio::spawn(api::serve(listener, router, Serving::default(), async {
+        // An error means that nobody is left who could ask for a stop: then it is one.
+        let _ = stopped.await;
+    }));
+    Ok(Running {
+        address,
+        operations,
+        service,
+        engine,
+        stop_http,
+        http,
+        background,
+        grace: Duration::from_secs(config.grace_seconds),
+    })
+}
+
+impl Running {
+    /// Stops accepting, lets running work finish within the grace, hands the rest back, and ends.
+    pub async fn stop(self) {
+        let _ = self.stop_http.send(());
+        let handed_back = self.engine.drain(self.grace).await;
+        if handed_back > 0 {
+            tracing::info!("handed {handed_back} runs back; they go on with the next start");
+        }
+        self.service.stop_waiting();
+        if tokio::time::timeout(Duration::from_secs(2), self.http).await.is_err() {
+            tracing::warn!("cut off connections that had not ended");
+        }
+        for task in self.background {
+            task.abort();
+        }
+    }
+}
+
+/// `packshot serve`: runs until SIGTERM or SIGINT.
+pub async fn until_told_to_stop(config: Config) -> anyhow::Result<()> {
+    let running = start(&config).await?;
+    println!("packshot is ready on {}", running.address);
+    tracing::info!(operations = %running.operations, data = %config.data_dir.display(), "ready on {}", running.address);
+    told_to_stop().await?;
+    tracing::info!("stopping: running work has {} s to finish", config.grace_seconds);
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Returns when the process is asked to end.
+pub async fn told_to_stop() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+/// Keeps the figures of the queue, and the figures' own book-keeping, up to date.
+async fn watch_queue(store: Arc<dyn Store>, page: metrics_exporter_prometheus::PrometheusHandle) {
+    loop {
+        match store.depth().await {
+            Ok(depth) => {
+                let gauge = |state: &'static str| ::metrics::gauge!("packshot_queue_depth", "state" => state);
+                gauge("ready").set(depth.ready as f64);
+                gauge("waiting").set(depth.waiting as f64);
+                gauge("leased").set(depth.leased as f64);
+                ::metrics::gauge!("packshot_queue_age_seconds").set(depth.oldest.0 as f64 / 1000.0);
+            }
+            Err(error) => tracing::warn!(%error, "cannot measure the queue"),
+        }
+        page.run_upkeep();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+/// Removes what uploads that broke off have left behind.
+async fn sweep(opened: Opened) {
+    loop {
+        let before = opened.store.clock().now() + Millis(-24 * 3_600_000);
+        match opened.blobs.sweep_temp(before).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("removed {count} unfinished files"),
+            Err(error) => tracing::warn!(%error, "cannot remove unfinished files"),
+        }
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+    }
+}
+
+struct Ready {
+    opened: Opened,
+    networks: Arc<Runtime>,
+}
+
+#[async_trait::async_trait]
+impl Readiness for Ready {
+    async fn check(&self) -> Vec<Check> {
+        let store = match self.opened.store.first_org().await {
+            Ok(Some(_)) => (true, "answers".to_owned()),
+            Ok(None) => (false, "holds no organization".to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        let blobs = match self.opened.blobs.exists(domain::image::ContentHash([0; 32])).await {
+            Ok(_) => (true, "answer".to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        // A missing network is no reason to take a server out: there is always a next best.
+        let there: Vec<_> = self
+            .networks
+            .store()
+            .list()
+            .into_iter()
+            .filter(|one| matches!(one.status, neural::Status::Ready | neural::Status::Unchecked))
+            .map(|one| one.id)
+            .collect();
+        let models = if there.is_empty() {
+            "none is there; cut-outs use the studio matte until `packshot models fetch`".to_owned()
+        } else {
+            there.join(", ")
+        };
+        vec![
+            Check { name: "store", ok: store.0, detail: store.1 },
+            Check { name: "blobs", ok: blobs.0, detail: blobs.1 },
+            Check { name: "models", ok: true, detail: models },
+        ]
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole house, driven from outside: the real binary, real sockets, real files, real clients.
+#![allow(clippy::print_stderr)] // a failed test shows the server's log
+
+mod bad_input;
+mod command_line;
+mod crash;
+mod demo;
+mod drain;
+mod python_client;
+mod support;
