@@ -58,15 +58,28 @@ pub(crate) struct Multipart {
     delimiter: Finder<'static>,
     at: At,
     parts: usize,
+    /// Bytes the whole form may have yet.
+    left: u64,
+    /// Bytes the whole form may have.
+    limit: u64,
 }
 
 impl Multipart {
-    /// Reads that body, whose parts are divided by that boundary.
-    pub(crate) fn new(body: Body, boundary: &str) -> Self {
+    /// Reads that body, whose parts are divided by that boundary; refuses it past `limit` bytes in all.
+    pub(crate) fn new(body: Body, boundary: &str, limit: u64) -> Self {
         // The first boundary may open the body; a line break before it makes it like the others.
         let buffer = BytesMut::from(&b"\r\n"[..]);
         let delimiter = Finder::new(&[b"\r\n--", boundary.as_bytes()].concat()).into_owned();
-        Self { body: body.into_data_stream(), ended: false, buffer, delimiter, at: At::Preamble, parts: 0 }
+        Self {
+            body: body.into_data_stream(),
+            ended: false,
+            buffer,
+            delimiter,
+            at: At::Preamble,
+            parts: 0,
+            left: limit,
+            limit,
+        }
     }
 
     /// Reads more; answers whether there was more.
@@ -76,6 +89,8 @@ impl Multipart {
         }
         match self.body.next().await {
             Some(Ok(bytes)) => {
+                let too_large = || BodyFault::TooLarge(usize::try_from(self.limit).unwrap_or(usize::MAX));
+                self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?;
                 self.buffer.extend_from_slice(&bytes);
                 Ok(true)
             }

@@ -19,6 +19,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub operations_listen: SocketAddr,
     pub base_url: String,
+    pub trusted_proxies: Vec<std::net::IpAddr>,
     pub data_dir: PathBuf,
     pub models_dir: PathBuf,
     pub log: String,
@@ -93,6 +94,7 @@ pub enum Backend {
 #[serde(deny_unknown_fields)]
 pub struct Accounts {
     pub access_token_seconds: u32,
+    pub claim_namespace: String,
     pub clients: Vec<String>,
     pub credits: u32,
 }
@@ -143,6 +145,18 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// Memory that the largest network takes at its peak (measured), set aside from the budget that runs are admitted against.
+const NETWORK_BYTES: u64 = 850 << 20;
+/// What must be left for runs: a photo of 12 megapixels through a cut-out.
+const LEAST_RUNS_BYTES: u64 = 512 << 20;
+
+impl Config {
+    /// Memory that runs may take together: the budget less what the network and a step cache of that size take.
+    pub fn runs_budget(&self, cache_bytes: u64) -> u64 {
+        self.memory_budget.0.saturating_sub(NETWORK_BYTES + cache_bytes)
+    }
+}
+
 /// Settings given as flags; each wins over file and environment.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -161,7 +175,15 @@ pub fn load(file: Option<&Path>, flags: &Overrides) -> anyhow::Result<Config> {
         anyhow::ensure!(file.is_file(), "there is no configuration file `{}`", file.display());
         figment = figment.merge(Toml::file_exact(file));
     }
-    let figment = figment.merge(Env::prefixed("PACKSHOT_").split("__").ignore(&["test_models", "demo_dir"]));
+    let known = setting_names()?;
+    // Other programs set variables that begin like ours (Kubernetes does for a service called `packshot`): only settings count.
+    let environment = Env::prefixed("PACKSHOT_")
+        .filter(move |key| {
+            let key = key.as_str().to_lowercase();
+            known.contains(key.split("__").next().unwrap_or_default())
+        })
+        .split("__");
+    let figment = figment.merge(environment);
     let mut config: Config = figment.extract().context("the settings cannot be used")?;
     if let Some(listen) = flags.listen {
         config.listen = listen;
@@ -194,6 +216,12 @@ pub fn load(file: Option<&Path>, flags: &Overrides) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// The top-level names among the settings.
+fn setting_names() -> anyhow::Result<std::collections::BTreeSet<String>> {
+    let defaults: figment::value::Dict = Figment::from(Toml::string(DEFAULTS)).extract()?;
+    Ok(defaults.into_keys().collect())
+}
+
 fn default_operations() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8788))
 }
@@ -210,8 +238,13 @@ fn xdg(variable: &str, under_home: &str) -> anyhow::Result<PathBuf> {
 /// Names every setting that cannot work, not only the first.
 fn check(config: &Config) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
-    if config.memory_budget.0 < 64 << 20 {
-        wrong.push("`memory_budget` is less than 64 MiB; no photo fits".to_owned());
+    let least = NETWORK_BYTES + config.cache.memory.0 + LEAST_RUNS_BYTES;
+    if config.memory_budget.0 < least {
+        wrong.push(format!(
+            "`memory_budget` is {} MiB; the network, `cache.memory` and one photo need {} MiB",
+            config.memory_budget.0 >> 20,
+            least >> 20
+        ));
     }
     if config.runs.lease_seconds == 0 {
         wrong.push("`runs.lease_seconds` is 0, at least 1 is needed".to_owned());
@@ -251,6 +284,15 @@ mod tests {
         assert_eq!(Bytes::parse("10GB"), Some(Bytes(10_000_000_000)));
         assert_eq!(Bytes::parse("7"), Some(Bytes(7)));
         assert_eq!(Bytes::parse("7 parsec"), None);
+    }
+
+    #[test]
+    fn a_small_memory_budget_says_what_is_needed() {
+        let mut config: Config =
+            Figment::from(Toml::string(DEFAULTS)).extract().expect("every setting has a default");
+        config.memory_budget = Bytes(1 << 30);
+        let error = format!("{:#}", check(&config).expect_err("too little"));
+        assert!(error.contains("1024 MiB") && error.contains("1618 MiB"), "{error}");
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> Service {
             upload_bytes_max: config.uploads.max_bytes.0,
             access_token_lifetime: domain::time::Millis::seconds(config.accounts.access_token_seconds.into()),
             public_url: public_url.to_owned(),
+            claim_namespace: config.accounts.claim_namespace.clone(),
             allowed_clients: (!config.accounts.clients.is_empty()).then(|| config.accounts.clients.clone()),
             ..defaults
         },

@@ -121,17 +121,20 @@ fn run(arguments: Arguments) -> anyhow::Result<End> {
         offline: common.offline,
         ..Overrides::default()
     };
-    let quiet = common.log.unwrap_or_else(|| "warn".to_owned());
+    let quiet = common.log.clone().unwrap_or_else(|| "warn".to_owned());
     let load = |flags: &Overrides| config::load(common.config.as_deref(), flags);
     match arguments.command {
         Command::Serve { listen, data } => {
             flags.listen = listen;
             flags.data_dir = data;
             let config = load(&flags)?;
-            let filter = if quiet == "warn" { config.log.clone() } else { quiet };
-            logging::start(&filter, config.log_format)?;
-            runtime()?.block_on(serve::until_told_to_stop(config))?;
-            Ok(End::Done)
+            let filter = common.log.as_deref().unwrap_or(&config.log);
+            logging::start(filter, config.log_format)?;
+            let runtime = runtime()?;
+            let ended = runtime.block_on(serve::until_told_to_stop(config));
+            // Work that cannot be stopped (an inference, a fetch) was handed back: it must not keep the process.
+            runtime.shutdown_background();
+            ended.map(|()| End::Done)
         }
         Command::Demo(options) => {
             flags.listen = options.listen;

@@ -9,7 +9,7 @@ use api::{ApiSettings, Check, Readiness, Serving};
 use domain::id::Ids as _;
 use domain::run::RetryPolicy;
 use domain::time::Millis;
-use engine::{Engine, Settings};
+use engine::{Admission, Engine, Settings};
 use neural::Runtime;
 use service::Service;
 use store::{Store, WorkerId};
@@ -21,10 +21,6 @@ use crate::config::Config;
 use crate::first_start::{self, Opened};
 use crate::ids::UuidV7;
 use crate::{metrics, toolbox};
-
-/// Memory that the networks take while they are loaded, set aside from the budget that runs are admitted against:
-/// the larger of the two peaks measured for the largest network (`docs/benchmarks.md`).
-const NETWORK_BYTES: u64 = 850 << 20;
 
 /// A running server.
 pub struct Running {
@@ -61,11 +57,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let networks = toolbox::networks(config)?;
     let toolbox = toolbox::with_disk(config, Arc::clone(&networks))?;
-    let runs_budget = config
-        .memory_budget
-        .0
-        .saturating_sub(NETWORK_BYTES + config.cache.memory.0)
-        .max(config.memory_budget.0 / 4);
+    let runs_budget = config.runs_budget(config.cache.memory.0);
+    fetch_early(config, &networks);
     let engine = Engine::start(
         engine::Parts {
             store: Arc::clone(&opened.store),
@@ -101,10 +94,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
                 tracing::error!(%error, "the operations listener ended");
             }
         }),
-        tokio::spawn(watch_queue(Arc::clone(&opened.store), page)),
+        tokio::spawn(watch_queue(Arc::clone(&opened.store), engine.admission().clone(), page)),
         tokio::spawn(sweep(opened)),
     ];
-    let router = api::router(service.clone(), ApiSettings::default());
+    let router = api::router(
+        service.clone(),
+        ApiSettings { trusted_proxies: config.trusted_proxies.clone(), ..ApiSettings::default() },
+    );
     let (stop_http, stopped) = oneshot::channel::<()>();
     let http = tokio::spawn(api::serve(listener, router, Serving::default(), async {
         // An error means that nobody is left who could ask for a stop: then it is one.
@@ -125,13 +121,16 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
 impl Running {
     /// Stops accepting, lets running work finish within the grace, hands the rest back, and ends.
     pub async fn stop(self) {
+        let deadline = tokio::time::Instant::now() + self.grace;
         let _ = self.stop_http.send(());
         let handed_back = self.engine.drain(self.grace).await;
         if handed_back > 0 {
             tracing::info!("handed {handed_back} runs back; they go on with the next start");
         }
         self.service.stop_waiting();
-        if tokio::time::timeout(Duration::from_secs(2), self.http).await.is_err() {
+        // Answers that wait for nothing more, and uploads under way, have what is left of the grace, and a moment at least.
+        let last = deadline.max(tokio::time::Instant::now() + Duration::from_millis(500));
+        if tokio::time::timeout_at(last, self.http).await.is_err() {
             tracing::warn!("cut off connections that had not ended");
         }
         for task in self.background {
@@ -142,10 +141,15 @@ impl Running {
 
 /// `packshot serve`: runs until SIGTERM or SIGINT.
 pub async fn until_told_to_stop(config: Config) -> anyhow::Result<()> {
+    let mut told = Box::pin(told_to_stop());
+    // The signals are caught from the first poll on: before anybody hears that the server is ready.
+    let nobody_yet = tokio::time::timeout(Duration::ZERO, &mut told).await.is_err();
     let running = start(&config).await?;
     println!("packshot is ready on {}", running.address);
     tracing::info!(operations = %running.operations, data = %config.data_dir.display(), "ready on {}", running.address);
-    told_to_stop().await?;
+    if nobody_yet {
+        told.await?;
+    }
     tracing::info!("stopping: running work has {} s to finish", config.grace_seconds);
     running.stop().await;
     tracing::info!("stopped");
@@ -170,7 +174,11 @@ pub async fn told_to_stop() -> anyhow::Result<()> {
 }
 
 /// Keeps the figures of the queue, and the figures' own book-keeping, up to date.
-async fn watch_queue(store: Arc<dyn Store>, page: metrics_exporter_prometheus::PrometheusHandle) {
+async fn watch_queue(
+    store: Arc<dyn Store>,
+    admission: Admission,
+    page: metrics_exporter_prometheus::PrometheusHandle,
+) {
     loop {
         match store.depth().await {
             Ok(depth) => {
@@ -182,9 +190,27 @@ async fn watch_queue(store: Arc<dyn Store>, page: metrics_exporter_prometheus::P
             }
             Err(error) => tracing::warn!(%error, "cannot measure the queue"),
         }
+        ::metrics::gauge!("packshot_memory_free_bytes").set(admission.free_bytes() as f64);
         page.run_upkeep();
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
+}
+
+/// Fetches missing networks while nobody waits for them yet. A run that needs one meanwhile waits for this fetch; without
+/// a registry the next best is used, and its results say so.
+fn fetch_early(config: &Config, networks: &Arc<Runtime>) {
+    let missing = networks.store().list().iter().any(|one| matches!(one.status, neural::Status::Absent));
+    if config.offline || !missing {
+        return;
+    }
+    let networks = Arc::clone(networks);
+    tokio::task::spawn_blocking(move || {
+        tracing::info!("fetching the networks that are missing");
+        match networks.prepare(&mut |_| {}) {
+            Ok(network) => tracing::info!("cut-outs use {}", network.identity()),
+            Err(unavailable) => tracing::warn!("no network can be had: {unavailable}"),
+        }
+    });
 }
 
 /// Removes what uploads that broke off have left behind.

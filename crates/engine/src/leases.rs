@@ -31,9 +31,9 @@ impl Leases {
         stop
     }
 
-    /// Forgets a lease; answers whether it was held.
-    pub(crate) fn forget(&self, token: LeaseToken) -> bool {
-        self.held().remove(&token).is_some()
+    /// Forgets a lease.
+    pub(crate) fn forget(&self, token: LeaseToken) {
+        self.held().remove(&token);
     }
 
     /// Every lease held.

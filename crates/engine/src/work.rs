@@ -149,6 +149,21 @@ async fn hinted(changes: &mut tokio::sync::broadcast::Receiver<store::Change>) {
     }
 }
 
+/// A slot and a lease in use; given up even if the work on them panics.
+struct Held<'a> {
+    shared: &'a Shared,
+    token: LeaseToken,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.shared.leases.forget(self.token);
+        drop(self.slot.take());
+        self.shared.slot_freed.notify_one();
+    }
+}
+
 enum Next {
     /// Every slot is taken.
     Full,
@@ -176,9 +191,8 @@ async fn claim_free(shared: &Arc<Shared>) -> Result<Next, store::StoreError> {
         let stop = shared.leases.hold(claim.token, claim.run.id);
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
+            let _held = Held { shared: &shared, token: claim.token, slot: Some(slot) };
             work_and_settle(&shared, claim, stop).await;
-            drop(slot);
-            shared.slot_freed.notify_one();
         });
     }
     if full {
@@ -217,7 +231,6 @@ async fn work_and_settle(shared: &Shared, claim: Claim, stop: Arc<AtomicBool>) {
         Ok(outcome) => Settlement::Succeeded(outcome),
         Err(_) if stop.load(Ordering::Relaxed) => {
             // The lease is gone or was handed back: whoever has the run now ends it.
-            shared.leases.forget(token);
             return;
         }
         Err(failure) => {
@@ -225,11 +238,10 @@ async fn work_and_settle(shared: &Shared, claim: Claim, stop: Arc<AtomicBool>) {
             Settlement::Failed { failure, policy: shared.settings.retry, chance }
         }
     };
-    settle(shared, token, &how, run, attempt, began).await;
-    shared.leases.forget(token);
+    settle(shared, token, &how, run, attempt, began, &stop).await;
 }
 
-/// Writes an attempt's end; a database that is away is asked again while the lease lasts.
+/// Writes an attempt's end; a database that is away is asked again until it answers or the lease is gone.
 async fn settle(
     shared: &Shared,
     token: LeaseToken,
@@ -237,10 +249,12 @@ async fn settle(
     run: domain::id::RunId,
     attempt: u32,
     began: Instant,
+    stop: &AtomicBool,
 ) {
     let event = EventId(shared.parts.ids.next());
     let seconds = began.elapsed().as_secs_f64();
-    for pause_ms in [50, 200, 1_000, 3_000, 0] {
+    let mut pause_ms = 50;
+    while !stop.load(Ordering::Relaxed) {
         match shared.parts.store.settle(token, event, how).await {
             Ok(Settled::Now(status)) => {
                 metrics::counter!("packshot_runs_total", "status" => status.as_str()).increment(1);
@@ -263,10 +277,11 @@ async fn settle(
             Err(error) => {
                 tracing::warn!(run.id = %run, %error, "could not settle run `{run}`");
                 tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                pause_ms = (pause_ms * 3).min(5_000);
             }
         }
     }
-    tracing::error!(run.id = %run, "gave up settling run `{run}`; it will be done again when its lease ends");
+    tracing::error!(run.id = %run, "could not settle run `{run}` before its lease was gone; it will be done again");
 }
 
 /// Reads the input, works on it on a thread of its own, and stores the result's bytes.
@@ -277,7 +292,9 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
         .resolve(&claim.steps, &run.overrides)
         .and_then(|steps| catalogue.check(&steps))
         .map_err(|invalid| fail("workflow_invalid", invalid.to_string(), Fault::Input))?;
-    let needed = toolbox.memory_bytes(&run.input, &steps);
+    // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
+    let alone = claim.crashes > 0;
+    let needed = if alone { u64::MAX } else { toolbox.memory_bytes(&run.input, &steps) };
     let waited = Instant::now();
     let admitted = shared.admission.admit(needed).await;
     metrics::histogram!("packshot_admission_seconds").record(waited.elapsed().as_secs_f64());

@@ -48,7 +48,8 @@ pub struct RunDetails {
 }
 
 impl RunDetails {
-    fn check(mut self) -> Result<Self, Refusal> {
+    /// The details in canonical form; refuses too many, too long or malformed ones. Doing it twice changes nothing more.
+    pub fn check(mut self) -> Result<Self, Refusal> {
         if self.labels.len() > LABELS_MAX {
             return Err(Refusal::Invalid(format!(
                 "{} labels are given, at most {LABELS_MAX} are allowed",

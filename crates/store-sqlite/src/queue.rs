@@ -85,6 +85,7 @@ impl Claiming<'_> {
                         return Ok(false);
                     };
                     let failure = worker_crashed(due.crashes);
+                    tracing::error!(run.id = %due.run, crashes = due.crashes, "gave up run `{}`: {}", due.run, failure.message);
                     fail(tx, due.run, due.org, *event, &failure)?;
                     continue;
                 }

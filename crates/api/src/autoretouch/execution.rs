@@ -71,7 +71,7 @@ pub(crate) async fn create(
     let (workflow, version) = workflow_of(&query)?;
     let order = service.order(&caller, &org_of(&query), workflow, version).await?;
     crate::observe::note_org(order.org());
-    let mut details = RunDetails { labels: labels_of(&query), ..RunDetails::default() };
+    let mut details = RunDetails { labels: labels_of(&query), ..RunDetails::default() }.check()?;
     let (image, name) = match form_boundary(&headers) {
         Some(boundary) => {
             check_announced(&headers, service)?;

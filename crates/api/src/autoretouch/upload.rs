@@ -54,7 +54,7 @@ pub(crate) async fn take_file(
     body: Body,
     boundary: &str,
 ) -> Result<(Image, FileName), Problem> {
-    let mut form = Multipart::new(body, boundary);
+    let mut form = Multipart::new(body, boundary, service.settings().upload_bytes_max + FORM_SLACK);
     let mut file = None;
     let mut announced = None;
     while let Some(head) = form.next_part().await? {

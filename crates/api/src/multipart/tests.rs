@@ -15,7 +15,7 @@ fn read(form: &[u8], boundary: &str, sizes: &[usize]) -> Result<Parts, String> {
         chunks.push(Ok::<_, axum::Error>(Bytes::copy_from_slice(&rest[..size])));
         rest = &rest[size..];
     }
-    let mut form = Multipart::new(Body::from_stream(stream::iter(chunks)), boundary);
+    let mut form = Multipart::new(Body::from_stream(stream::iter(chunks)), boundary, u64::MAX);
     futures::executor::block_on(async {
         let mut parts = Vec::new();
         while let Some(head) = form.next_part().await.map_err(|fault| fault.to_string())? {

@@ -81,6 +81,7 @@ pub fn run(config: Config, options: &Options) -> anyhow::Result<End> {
         runtime.block_on(serve::told_to_stop())?;
     }
     runtime.block_on(running.stop());
+    runtime.shutdown_background();
     Ok(end)
 }
 

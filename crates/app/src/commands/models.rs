@@ -7,7 +7,7 @@ use neural::{ModelStore, Progress, Stage, Status};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::{End, print_json, toolbox};
+use crate::{End, Usage, print_json, toolbox};
 
 /// List, fetch or check the model files.
 #[derive(clap::Subcommand)]
@@ -40,6 +40,11 @@ pub enum Models {
 pub fn run(config: &Config, command: &Models) -> anyhow::Result<End> {
     let networks = toolbox::networks(config)?;
     let store = networks.store();
+    if let Models::Fetch { ids, .. } | Models::Verify { ids, .. } = command {
+        for id in ids {
+            store.manifest().find(id).map_err(|unknown| Usage(unknown.to_string()))?;
+        }
+    }
     match command {
         Models::List { json } => list(store, *json),
         Models::Fetch { ids, json } if ids.is_empty() => {

@@ -47,6 +47,9 @@ pub struct Options {
 /// The journal of finished photos in the results folder.
 const JOURNAL: &str = ".packshot.jsonl";
 
+/// What is said of a picture that a decoder panicked over.
+const CRASHED: &str = "the picture made the worker crash; its file may be damaged";
+
 const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "jpe", "png", "webp", "tif", "tiff"];
 
 /// One photo to be done.
@@ -83,6 +86,9 @@ struct Done {
     workflow_sha256: ContentHash,
     output: PathBuf,
     output_bytes: u64,
+    /// Whether a model of second choice made it: then it is done again.
+    #[serde(default)]
+    second_choice: bool,
 }
 
 /// Why a photo failed.
@@ -132,8 +138,8 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<End> {
     let batch = Arc::new(Batch {
         toolbox: toolbox::without_disk(config)?,
         inspector: Inspector::new(limits(config)),
-        admission: Admission::new(config.memory_budget.0),
-        workflow_sha256: fingerprint(&steps),
+        admission: Admission::new(config.runs_budget(0)),
+        workflow_sha256: fingerprint(&steps, config.processing.max_side),
         steps,
         originals: items.iter().filter_map(|item| item.path.canonicalize().ok()).collect(),
         journal: Mutex::new(Journal::open(&out)?),
@@ -251,9 +257,7 @@ async fn do_one(batch: &Arc<Batch>, item: Item) -> Result<Outcome, Failed> {
         work(&batch, &item)
     })
     .await
-    .unwrap_or_else(|_| {
-        Err(Failed::new("worker_crashed", "the picture made the worker crash; its file may be damaged"))
-    })
+    .unwrap_or_else(|_| Err(Failed::new("worker_crashed", CRASHED)))
 }
 
 /// One photo, from file to file. Blocking.
@@ -273,15 +277,20 @@ fn work(batch: &Batch, item: &Item) -> Result<Outcome, Failed> {
     let folder = batch.out.join(&item.folder);
     fs::create_dir_all(&folder).map_err(|error| Failed::new("result_unwritable", error))?;
     let output = batch.claim_output(&key, &folder, &product.name)?;
-    write_whole(&output, &product.bytes).map_err(|error| Failed::new("result_unwritable", error))?;
     let done = Done {
         input: key,
         input_sha256: hash,
         workflow_sha256: batch.workflow_sha256,
         output: output.clone(),
         output_bytes: product.bytes.len() as u64,
+        second_choice: product
+            .reports
+            .iter()
+            .any(|step| step.model.as_ref().is_some_and(|model| model.fallback.is_some())),
     };
+    // The journal first: if this is cut off, the result is known to be ours and is not there, and the photo is done again.
     batch.journal().add(done).map_err(|error| Failed::new("journal_unwritable", error))?;
+    write_whole(&output, &product.bytes).map_err(|error| Failed::new("result_unwritable", error))?;
     Ok(Outcome::Made { output, steps: product.reports })
 }
 
@@ -356,13 +365,14 @@ impl Journal {
         let done = self.done.get(input)?;
         let same = done.input_sha256 == hash && done.workflow_sha256 == workflow;
         let there = fs::metadata(&done.output).is_ok_and(|metadata| metadata.len() == done.output_bytes);
-        (same && there).then(|| done.output.clone())
+        (same && there && !done.second_choice).then(|| done.output.clone())
     }
 
     fn add(&mut self, done: Done) -> std::io::Result<()> {
         let mut line = serde_json::to_string(&done)?;
         line.push('\n');
         self.file.write_all(line.as_bytes())?;
+        self.file.sync_data()?;
         self.done.insert(done.input.clone(), done);
         Ok(())
     }
@@ -376,10 +386,12 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&partial, path)
 }
 
-/// SHA-256 over what decides a result besides the photo: the steps with every setting, and the components' versions.
-fn fingerprint(steps: &[Step]) -> ContentHash {
+/// SHA-256 over what decides a result besides the photo: the steps with every setting, the components' versions, and
+/// the size worked at.
+fn fingerprint(steps: &[Step], max_side: u32) -> ContentHash {
     let catalogue = components::catalogue();
     let mut hash = Sha256::new();
+    hash.update(format!("{max_side}\n"));
     for step in steps {
         let version = catalogue.find(&step.kind).map_or(0, |entry| entry.version);
         hash.update(format!("{}\n{version}\n{}\n", step.kind, step.settings));

@@ -99,6 +99,9 @@ fn bad_pictures_are_refused_at_the_door() {
             assert!(message.contains(says), "{name}: {message}");
         }
     }
+    // A refusal for another reason leaves nothing of the picture either.
+    let label = format!("{create}&label[season]={}", "x".repeat(3_000));
+    refused(&session.post_file(&label, "cup.jpg", &photo), 400);
     assert_eq!(files_below(&blobs), 0, "something was half-stored");
     assert_eq!(session.balance(), before, "nothing may be charged");
     let list = session.get("/v1/workflow/execution").json();

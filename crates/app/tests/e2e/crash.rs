@@ -32,6 +32,7 @@ fn seed() -> u64 {
     })
 }
 
+// Six kills may hit the same run, and none of them is its picture's fault.
 const SETTINGS: [(&str, &str); 3] = [
     ("PACKSHOT_RUNS__LEASE_SECONDS", "1"),
     ("PACKSHOT_RUNS__MINIMUM_VISIBLE_MS", "0"),
