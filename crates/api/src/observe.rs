@@ -59,7 +59,7 @@ fn report(
     let ms = took.as_secs_f64() * 1000.0;
     let code = status.as_u16();
     span.record("http.status", code);
-    span.record("ms", ms);
+    span.record("ms", (ms * 10.0).round() / 10.0);
     let labels = [
         ("route", route.to_owned()),
         ("method", known_method(method).to_owned()),
@@ -71,10 +71,10 @@ fn report(
     match said {
         // What quotes a request is written escaped: nobody writes log lines of their own.
         Some(Said { code: refusal, message }) if status.is_server_error() => {
-            error!(refusal, ?message, "answered {method} `{path}` with {code} after {ms:.1} ms");
+            error!(refusal, reason = ?message, "answered {method} `{path}` with {code} after {ms:.1} ms");
         }
         Some(Said { code: refusal, message }) => {
-            info!(refusal, ?message, "answered {method} `{path}` with {code} after {ms:.1} ms");
+            info!(refusal, reason = ?message, "answered {method} `{path}` with {code} after {ms:.1} ms");
         }
         None if status.is_server_error() => error!("answered {method} `{path}` with {code} after {ms:.1} ms"),
         None if route == "/health" => debug!("answered {method} `{path}` with {code} after {ms:.1} ms"),

@@ -57,6 +57,11 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let networks = toolbox::networks(config)?;
     let toolbox = toolbox::with_disk(config, Arc::clone(&networks))?;
+    if config.models.strict && config.offline {
+        // Nothing will bring it later: better said now than by every run.
+        let toolbox = Arc::clone(&toolbox);
+        tokio::task::spawn_blocking(move || toolbox::require_network(&toolbox)).await??;
+    }
     let runs_budget = config.runs_budget(config.cache.memory.0);
     fetch_early(config, &networks);
     let engine = Engine::start(

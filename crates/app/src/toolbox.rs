@@ -37,6 +37,21 @@ pub fn without_disk(config: &Config) -> anyhow::Result<Arc<Toolbox>> {
     Ok(Arc::new(toolbox))
 }
 
+/// Refuses to begin without the network of first choice, for those who asked for no other.
+pub fn require_network(toolbox: &Toolbox) -> anyhow::Result<()> {
+    if let Some(networks) = &toolbox.runtime {
+        networks.cut_out()?;
+    }
+    Ok(())
+}
+
+/// The ids of the models that are there, as one text.
+pub fn models_there(toolbox: &Toolbox) -> String {
+    let listed = toolbox.runtime.iter().flat_map(|networks| networks.store().list());
+    let there = |status: &neural::Status| matches!(status, neural::Status::Ready | neural::Status::Unchecked);
+    listed.filter(|one| there(&one.status)).map(|one| one.id).collect::<Vec<_>>().join(" ")
+}
+
 fn build(config: &Config, networks: Arc<Runtime>, disk: Option<DiskTier>) -> anyhow::Result<Arc<Toolbox>> {
     let cache = StepCache::new(CacheLimits { memory_bytes: config.cache.memory.0, disk })?;
     let mut toolbox = Toolbox::new(Some(networks), cache);

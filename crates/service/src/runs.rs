@@ -7,7 +7,7 @@ use domain::access::Caller;
 use domain::id::{EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::page::{Page, Window};
-use domain::run::{Run, RunFilter, State, Status};
+use domain::run::{Fault, Run, RunFilter, State, Status};
 use domain::workflow::Workflow;
 use serde_json::Value;
 use store::{NewRun, Retried};
@@ -296,6 +296,8 @@ impl Service {
 
 fn why(state: &State) -> Option<String> {
     match state {
+        // A bad picture does not get better by trying again.
+        State::Failed { failure, .. } if failure.fault == Fault::Input => Some(failure.message.clone()),
         State::Failed { failure, .. } => Some(format!("{}; retry it", failure.message)),
         State::Unpaid => Some("the balance was too low; top up and retry".to_owned()),
         State::Queued

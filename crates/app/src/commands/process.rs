@@ -65,10 +65,10 @@ struct Item {
 /// What became of one photo.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    input: PathBuf,
+    input: String,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<PathBuf>,
+    output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +86,9 @@ struct Done {
     workflow_sha256: ContentHash,
     output: PathBuf,
     output_bytes: u64,
-    /// Whether a model of second choice made it: then it is done again.
+    /// If a model of second choice made it: the models there were. Once there are others it is done again.
     #[serde(default)]
-    second_choice: bool,
+    second_choice: Option<String>,
 }
 
 /// Why a photo failed.
@@ -110,6 +110,8 @@ struct Batch {
     admission: Admission,
     steps: Vec<Step>,
     workflow_sha256: ContentHash,
+    /// The models there are, by id.
+    models: String,
     out: PathBuf,
     originals: HashSet<PathBuf>,
     journal: Mutex<Journal>,
@@ -135,8 +137,13 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<End> {
         return Err(Usage("no photo was found among the inputs (JPEG, PNG, WebP, TIFF)".to_owned()).into());
     }
     let began = Instant::now();
+    let toolbox = toolbox::without_disk(config)?;
+    if config.models.strict && steps.iter().any(|step| step.kind == "removeBackground") {
+        toolbox::require_network(&toolbox)?;
+    }
     let batch = Arc::new(Batch {
-        toolbox: toolbox::without_disk(config)?,
+        models: toolbox::models_there(&toolbox),
+        toolbox,
         inspector: Inspector::new(limits(config)),
         admission: Admission::new(config.runs_budget(0)),
         workflow_sha256: fingerprint(&steps, config.processing.max_side),
@@ -163,7 +170,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<End> {
     } else {
         for report in &reports {
             if let Some(output) = &report.output {
-                println!("{}", output.display());
+                println!("{output}");
             }
         }
     }
@@ -196,8 +203,10 @@ async fn do_all(batch: &Arc<Batch>, items: Vec<Item>, jobs: usize, bar: &Progres
             let outcome = do_one(&batch, item).await;
             drop(slot);
             let report = report(path, outcome, began.elapsed().as_secs_f64());
-            if let Some(message) = &report.message {
-                bar.suspend(|| eprintln!("failed  {}: {message}", report.input.display()));
+            if let Some(message) =
+                report.message.as_ref().filter(|_| report.code.as_deref() != Some("cancelled"))
+            {
+                bar.suspend(|| eprintln!("failed  {}: {message}", report.input));
             }
             bar.inc(1);
             report
@@ -221,8 +230,9 @@ enum Outcome {
 }
 
 fn report(input: PathBuf, outcome: Result<Outcome, Failed>, seconds: f64) -> Report {
+    let shown = |path: PathBuf| path.to_string_lossy().into_owned();
     let blank = Report {
-        input,
+        input: shown(input),
         status: "failed",
         output: None,
         code: None,
@@ -232,16 +242,26 @@ fn report(input: PathBuf, outcome: Result<Outcome, Failed>, seconds: f64) -> Rep
     };
     match outcome {
         Ok(Outcome::Made { output, steps }) => {
-            Report { status: "done", output: Some(output), steps, ..blank }
+            Report { status: "done", output: Some(shown(output)), steps, ..blank }
         }
-        Ok(Outcome::Unchanged { output }) => Report { status: "unchanged", output: Some(output), ..blank },
+        Ok(Outcome::Unchanged { output }) => {
+            Report { status: "unchanged", output: Some(shown(output)), ..blank }
+        }
         Err(failed) => Report { code: Some(failed.code), message: Some(failed.message), ..blank },
     }
 }
 
 async fn do_one(batch: &Arc<Batch>, item: Item) -> Result<Outcome, Failed> {
-    let facts =
-        batch.inspector.inspect(&item.path).map_err(|unusable| Failed::new("image_unusable", unusable))?;
+    if item.path.to_str().is_none() {
+        return Err(Failed::new("name_not_unicode", "the file's name is not Unicode; rename it"));
+    }
+    let facts = {
+        let (batch, path) = (Arc::clone(batch), item.path.clone());
+        tokio::task::spawn_blocking(move || batch.inspector.inspect(&path))
+            .await
+            .map_err(|_| Failed::new("worker_crashed", CRASHED))?
+            .map_err(|unusable| Failed::new("image_unusable", unusable))?
+    };
     let length = fs::metadata(&item.path).map_or(0, |metadata| metadata.len());
     let image = Image {
         hash: ContentHash([0; 32]),
@@ -265,7 +285,7 @@ fn work(batch: &Batch, item: &Item) -> Result<Outcome, Failed> {
     let bytes = fs::read(&item.path).map_err(|error| Failed::new("file_unreadable", error))?;
     let hash = ContentHash(Sha256::digest(&bytes).into());
     let key = item.path.canonicalize().unwrap_or_else(|_| item.path.clone());
-    if let Some(output) = batch.journal().unchanged(&key, hash, batch.workflow_sha256) {
+    if let Some(output) = batch.journal().unchanged(&key, hash, batch) {
         return Ok(Outcome::Unchanged { output });
     }
     let input = components::Input { bytes: &bytes, hash, name: &item.name };
@@ -286,7 +306,8 @@ fn work(batch: &Batch, item: &Item) -> Result<Outcome, Failed> {
         second_choice: product
             .reports
             .iter()
-            .any(|step| step.model.as_ref().is_some_and(|model| model.fallback.is_some())),
+            .any(|step| step.model.as_ref().is_some_and(|model| model.fallback.is_some()))
+            .then(|| batch.models.clone()),
     };
     // The journal first: if this is cut off, the result is known to be ours and is not there, and the photo is done again.
     batch.journal().add(done).map_err(|error| Failed::new("journal_unwritable", error))?;
@@ -361,11 +382,12 @@ impl Journal {
         Ok(Self { file, done, taken })
     }
 
-    fn unchanged(&self, input: &Path, hash: ContentHash, workflow: ContentHash) -> Option<PathBuf> {
+    fn unchanged(&self, input: &Path, hash: ContentHash, batch: &Batch) -> Option<PathBuf> {
         let done = self.done.get(input)?;
-        let same = done.input_sha256 == hash && done.workflow_sha256 == workflow;
+        let same = done.input_sha256 == hash && done.workflow_sha256 == batch.workflow_sha256;
+        let best = done.second_choice.as_ref().is_none_or(|models| *models == batch.models);
         let there = fs::metadata(&done.output).is_ok_and(|metadata| metadata.len() == done.output_bytes);
-        (same && there && !done.second_choice).then(|| done.output.clone())
+        (same && there && best).then(|| done.output.clone())
     }
 
     fn add(&mut self, done: Done) -> std::io::Result<()> {
@@ -406,7 +428,12 @@ fn collect(inputs: &[PathBuf], out: &Path) -> anyhow::Result<Vec<Item>> {
         let metadata = fs::metadata(input)
             .map_err(|error| Usage(format!("cannot read the input `{}`: {error}", input.display())))?;
         if metadata.is_dir() {
+            fs::read_dir(input).with_context(|| format!("cannot list the folder `{}`", input.display()))?;
             walk(input, Path::new(""), out, &mut found)?;
+        } else if !metadata.is_file() {
+            return Err(
+                Usage(format!("the input `{}` is neither a file nor a folder", input.display())).into()
+            );
         } else {
             found.push((input.clone(), PathBuf::new()));
         }
@@ -439,9 +466,12 @@ fn walk(folder: &Path, below: &Path, out: &Path, found: &mut Vec<(PathBuf, PathB
     if folder.canonicalize().is_ok_and(|folder| folder == out) {
         return Ok(());
     }
-    let mut entries: Vec<_> = fs::read_dir(folder)
-        .with_context(|| format!("cannot list the folder `{}`", folder.display()))?
-        .collect::<Result<_, _>>()?;
+    let Ok(listed) = fs::read_dir(folder) else {
+        // One folder that cannot be listed is one item that fails, with its reason; the others are done.
+        found.push((folder.to_owned(), below.to_owned()));
+        return Ok(());
+    };
+    let mut entries: Vec<_> = listed.collect::<Result<_, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
@@ -449,11 +479,14 @@ fn walk(folder: &Path, below: &Path, out: &Path, found: &mut Vec<(PathBuf, PathB
             continue;
         }
         let kind = entry.file_type()?;
+        // A pipe or a device would be read for ever; a broken link is told of where it is opened.
+        let is_special = fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file());
         if kind.is_dir() {
             walk(&path, &below.join(&name), out, found)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+        } else if !is_special
+            && path
+                .extension()
+                .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
         {
             found.push((path, below.to_owned()));
         }

@@ -66,6 +66,58 @@ fn process_does_folders_tells_failures_apart_and_goes_on_where_it_stopped() {
     assert_eq!(report["done"], 3, "{report}");
 }
 
+#[cfg(unix)]
+#[test]
+fn process_passes_over_pipes_and_names_files_it_cannot_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().expect("a folder");
+    let photos = dir.path().join("photos");
+    fs::create_dir_all(&photos).expect("a folder");
+    fs::copy(sample("teacup.webp"), photos.join("cup.webp")).expect("copied");
+    let strange = photos.join(std::ffi::OsStr::from_bytes(b"strange\xff.webp"));
+    fs::copy(sample("teacup.webp"), strange).expect("copied");
+    let made =
+        std::process::Command::new("mkfifo").arg(photos.join("pipe.jpg")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let output = process(&["--workflow", "export-only", "--json"], &[&photos], &dir.path().join("out"));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = json(&output);
+    assert_eq!((&report["done"], &report["failed"]), (&1.into(), &1.into()), "{report}");
+    let output =
+        process(&["--workflow", "export-only"], &[&photos.join("pipe.jpg")], &dir.path().join("out"));
+    assert_eq!(output.status.code(), Some(2), "a pipe is no photo");
+}
+
+#[test]
+fn strict_models_refuse_to_begin_without_them() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut command = packshot(&["process", "--strict-models", "--offline", "--workflow", "white-packshot"]);
+    command.arg(sample("teacup.webp")).arg("--out").arg(dir.path().join("out"));
+    command.arg("--models-dir").arg(dir.path().join("no-models"));
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn without_any_model_the_studio_matte_steps_in_and_says_so() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut command = packshot(&["process", "--offline", "--json", "--workflow", "transparent-cut-out"]);
+    command.arg(sample("pliers.jpg")).arg("--out").arg(dir.path().join("out"));
+    command.arg("--models-dir").arg(dir.path().join("no-models"));
+    let output = finish(command);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = json(&output);
+    let steps = report["items"][0]["steps"].as_array().expect("steps");
+    let model = steps.iter().find_map(|step| step.get("model")).expect("a model is named");
+    assert_eq!(model["id"], "studio");
+    assert!(
+        model["fallback"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("isnet-1024") || reason.contains("u2netp")),
+        "{model}"
+    );
+}
+
 #[test]
 fn process_never_writes_over_an_original() {
     let dir = tempfile::tempdir().expect("a folder");
