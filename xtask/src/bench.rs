@@ -106,7 +106,7 @@ fn make_photos(binary: &Path, work: &Path, count: usize) -> anyhow::Result<Vec<P
         let steps = json!([
             { "type": "input" },
             { "type": "setOnCanvas", "settings": {
-                "width": 4000, "height": 3000, "upscale": true, "reference": "original", "fit": "fill" } },
+                "width": 4000, "height": 3000, "upscale": true, "reference": "original", "fit": "cover" } },
             { "type": "export", "settings": { "targetFormat": "JPEG", "quality": quality } },
         ]);
         fs::write(&workflow, steps.to_string())?;
