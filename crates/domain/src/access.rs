@@ -97,6 +97,11 @@ impl Caller {
         self.memberships.iter().any(|(member_of, _)| *member_of == org)
     }
 
+    /// The caller's role in that organization, if they belong to it.
+    pub fn role_in(&self, org: OrgId) -> Option<Role> {
+        self.memberships.iter().find(|(member_of, _)| *member_of == org).map(|(_, role)| *role)
+    }
+
     /// The organizations the caller belongs to.
     pub fn orgs(&self) -> Vec<OrgId> {
         self.memberships.iter().map(|(org, _)| *org).collect()

@@ -1,4 +1,4 @@
-//! What happened to a run, for those who asked to be told. An event is recorded in the transaction that makes it true.
+//! What happened to runs, for those who asked to be told. It is recorded in the transaction that makes it true.
 
 use crate::id::{EventId, OrgId, RunId};
 use crate::run::Status;
@@ -11,6 +11,19 @@ pub struct Event {
     pub id: EventId,
     /// Whose run.
     pub org: OrgId,
+    /// Which run.
+    pub run: RunId,
+    /// The status it took.
+    pub status: Status,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One status that one run took: an entry of its organization's feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedItem {
+    /// Its place in the feed; later ones have higher places, with gaps.
+    pub place: u64,
     /// Which run.
     pub run: RunId,
     /// The status it took.

@@ -1,6 +1,6 @@
 //! Credits: whole numbers that move only through ledger entries. The balance is the sum of the entries, never negative.
 
-use crate::id::{EntryId, OrgId, RunId};
+use crate::id::{EntryId, OrgId, RunId, UserId};
 use crate::time::Timestamp;
 
 /// Why credits moved.
@@ -45,6 +45,10 @@ pub struct Entry {
     pub balance: i64,
     /// The run it is for, unless it is a grant.
     pub run: Option<RunId>,
+    /// Who gave them, where a person did.
+    pub by: Option<UserId>,
+    /// What for, in their words; empty if nothing was said.
+    pub note: String,
     /// When.
     pub at: Timestamp,
 }

@@ -2,12 +2,15 @@
 //! No I/O, no clock, no randomness, nothing async: time and ids come in as arguments.
 
 pub mod access;
+pub mod batch;
 pub mod component;
 pub mod event;
 pub mod id;
 pub mod image;
 pub mod ledger;
 pub mod page;
+pub mod repeat;
+pub mod review;
 pub mod run;
 pub mod time;
 pub mod workflow;

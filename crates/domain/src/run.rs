@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{OrgId, RunId, UserId, VersionId, WorkflowId};
-use crate::image::{FileName, Image};
+use crate::image::{ContentHash, FileName, Image};
+use crate::review::Review;
 use crate::time::{Millis, Timestamp};
 
 /// One picture through one workflow version.
@@ -30,6 +31,10 @@ pub struct Run {
     pub input: Image,
     /// That picture's file name.
     pub input_name: FileName,
+    /// Further pictures that go into the same result, in order; for workflows with a step that takes several.
+    pub more_inputs: Vec<NamedImage>,
+    /// The batch it is counted in, if any.
+    pub batch: Option<String>,
     /// The caller's own words on it, given back exactly as given.
     pub labels: BTreeMap<String, String>,
     /// Settings for this run alone, keyed by step label or component; an object.
@@ -40,8 +45,30 @@ pub struct Run {
     pub price: u32,
     /// Credits taken for it so far: 0 or its price.
     pub charged: u32,
+    /// What its owner said about the result, if anything.
+    pub feedback: Option<Feedback>,
+    /// Its latest check by a person, if there was one.
+    pub review: Option<Review>,
     /// Where it stands.
     pub state: State,
+}
+
+/// A picture with its file name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedImage {
+    /// The picture.
+    pub image: Image,
+    /// Its file name.
+    pub name: FileName,
+}
+
+/// What an owner says about a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// Whether it is as they wanted it.
+    pub thumbs_up: bool,
+    /// Pictures that show what they wanted.
+    pub expected: Vec<ContentHash>,
 }
 
 /// Where a run stands. A time or a result that exists only in one state lives inside that state.
@@ -336,6 +363,8 @@ pub struct RunFilter {
     pub labels: BTreeMap<String, String>,
     /// Only runs that have none of these labels.
     pub without_labels: Vec<String>,
+    /// Runs of this batch.
+    pub batch: Option<String>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::ops::{Add, Sub};
 
 use ::time::OffsetDateTime;
 use ::time::format_description::BorrowedFormatItem;
+use ::time::format_description::well_known::Rfc3339;
 use ::time::macros::format_description;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,14 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads RFC 3339 with any offset and any fraction of a second: `2026-03-02T10:14:05+01:00`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?;
+        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+}
+
 /// Where the present comes from: the store's own clock, or one that a test moves by hand.
 pub trait Clock: Send + Sync {
     /// The present.
@@ -67,5 +76,14 @@ mod tests {
     fn a_timestamp_reads_as_rfc_3339_with_milliseconds() {
         assert_eq!(Timestamp(1_772_442_845_120).to_string(), "2026-03-02T09:14:05.120Z");
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_time_is_read_with_any_offset() {
+        let at = Some(Timestamp(1_772_442_845_120));
+        assert_eq!(Timestamp::parse("2026-03-02T09:14:05.120Z"), at);
+        assert_eq!(Timestamp::parse(" 2026-03-02T10:14:05.1209+01:00 "), at);
+        assert_eq!(Timestamp::parse("2026-03-02"), None);
+        assert_eq!(Timestamp::parse("yesterday"), None);
     }
 }

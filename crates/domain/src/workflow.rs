@@ -30,6 +30,8 @@ pub struct Version {
     pub steps: Vec<Step>,
     /// Credits one run costs.
     pub price: u32,
+    /// Whether a person checks every result before it counts as done.
+    pub needs_review: bool,
 }
 
 /// A workflow at one of its versions: the latest unless another was asked for.
@@ -43,6 +45,8 @@ pub struct Workflow {
     pub name: String,
     /// Who made it.
     pub author: Author,
+    /// Since when it is archived: kept, but in nobody's way, and no run may begin.
+    pub archived_at: Option<Timestamp>,
     /// The version.
     pub version: Version,
 }

@@ -68,7 +68,9 @@ impl Service {
                 org,
                 name: name.clone(),
                 author: author.clone(),
+                archived_at: None,
                 version: Version {
+                    needs_review: false,
                     id: VersionId(self.0.ids.next()),
                     saved_at: now,
                     steps: checked.steps,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::access::Caller;
+use domain::batch::BatchRef;
 use domain::id::{EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::page::{Page, Window};
-use domain::run::{Fault, Run, RunFilter, State, Status};
+use domain::run::{Fault, Feedback, Run, RunFilter, State, Status};
 use domain::workflow::Workflow;
 use serde_json::Value;
 use store::{NewRun, Retried};
@@ -22,6 +23,8 @@ const LABEL_VALUE_BYTES_MAX: usize = 2000;
 /// Most addresses to tell of a run's end, and most bytes in one.
 const WEBHOOKS_MAX: usize = 20;
 const WEBHOOK_BYTES_MAX: usize = 2000;
+/// Most pictures that one feedback names.
+const EXPECTED_MAX: usize = 100;
 
 /// A workflow the caller may have runs of, found before the picture is taken in.
 pub struct Order {
@@ -45,6 +48,8 @@ pub struct RunDetails {
     pub overrides: Value,
     /// Where to tell of its end.
     pub webhooks: Vec<String>,
+    /// The batch it is counted in, if any.
+    pub batch: Option<BatchRef>,
 }
 
 impl RunDetails {
@@ -85,6 +90,15 @@ impl RunDetails {
             }
             *address = bare.to_owned();
         }
+        if let Some(batch) = &self.batch
+            && (batch.id.is_empty()
+                || batch.id.len() > LABEL_VALUE_BYTES_MAX
+                || batch.name.len() > LABEL_VALUE_BYTES_MAX)
+        {
+            return Err(Refusal::Invalid(format!(
+                "a batch has an id and a name of at most {LABEL_VALUE_BYTES_MAX} bytes each; its id is not empty"
+            )));
+        }
         match self.overrides {
             Value::Object(_) => {}
             Value::Null => self.overrides = Value::Object(serde_json::Map::new()),
@@ -115,6 +129,9 @@ impl Service {
     ) -> Result<Order, Refusal> {
         self.one_org(caller, choice)?;
         let workflow = self.workflow(caller, choice, workflow, version).await?;
+        if workflow.archived_at.is_some() {
+            return Err(Refusal::missing(Thing::Workflow, workflow.id));
+        }
         Ok(Order { user: caller.user.clone(), workflow })
     }
 
@@ -139,7 +156,7 @@ impl Service {
         input_name: FileName,
         details: RunDetails,
     ) -> Result<RunId, Refusal> {
-        let RunDetails { labels, overrides, webhooks } = details.check()?;
+        let RunDetails { labels, overrides, webhooks, batch } = details.check()?;
         let Order { user, workflow } = order;
         self.0
             .catalogue
@@ -156,15 +173,20 @@ impl Service {
             created_at: self.now(),
             input,
             input_name,
+            more_inputs: Vec::new(),
+            batch: batch.as_ref().map(|batch| batch.id.clone()),
             labels,
             overrides,
             webhooks,
             price: workflow.version.price,
             charged: 0,
+            feedback: None,
+            review: None,
             state: State::Queued,
         };
         let new = NewRun {
             run,
+            batch,
             delay: self.0.settings.min_visible,
             entry: EntryId(self.0.ids.next()),
             event: EventId(self.0.ids.next()),
@@ -188,7 +210,7 @@ impl Service {
         self.read_run(&among, id).await
     }
 
-    async fn read_run(&self, among: &[OrgId], id: RunId) -> Result<Run, Refusal> {
+    pub(crate) async fn read_run(&self, among: &[OrgId], id: RunId) -> Result<Run, Refusal> {
         let missing = || Refusal::missing(Thing::Run, id);
         if among.is_empty() {
             return Err(missing());
@@ -210,6 +232,47 @@ impl Service {
             Some(filter) => {
                 self.0.store.runs(org, filter, window).await.map_err(Refusal::store("list the runs"))
             }
+        }
+    }
+
+    /// Up to `limit` of an organization's runs that match and are older than the run `before`, newest first.
+    pub async fn runs_before(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, Refusal> {
+        let org = self.one_org(caller, choice)?;
+        let found = self.0.store.runs_before(org, filter, before, limit).await;
+        found.map_err(Refusal::store("list the runs"))
+    }
+
+    /// The result of a run that the caller was given, if it has one.
+    pub fn result_of(&self, run: &Run) -> Option<Handout> {
+        run.state.result().map(|result| self.handout(result.image.clone()))
+    }
+
+    /// Keeps what the caller says about a run's result, in place of what was said before.
+    pub async fn give_feedback(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        id: RunId,
+        feedback: &Feedback,
+    ) -> Result<(), Refusal> {
+        if feedback.expected.len() > EXPECTED_MAX {
+            return Err(Refusal::Invalid(format!(
+                "{} pictures are named, at most {EXPECTED_MAX} are allowed",
+                feedback.expected.len()
+            )));
+        }
+        let among = self.orgs_to_search(caller, choice);
+        let kept = self.0.store.give_feedback(&among, id, feedback).await;
+        match kept.map_err(Refusal::store("keep the feedback"))? {
+            true => Ok(()),
+            false => Err(Refusal::missing(Thing::Run, id)),
         }
     }
 

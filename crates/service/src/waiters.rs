@@ -66,7 +66,7 @@ impl Waiters {
 async fn listen(mut changes: broadcast::Receiver<Change>, state: Arc<Mutex<State>>) {
     loop {
         match changes.recv().await {
-            Ok(Change { run, status }) => {
+            Ok(Change { run, status, .. }) => {
                 // Only ends are waited for.
                 if status.is_final()
                     && let Some((_, notify)) = lock(&state).waiting.get(&run)

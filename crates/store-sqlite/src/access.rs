@@ -8,12 +8,12 @@ use domain::id::{ConnectionId, GrantId, OrgId, OrgVersion, UserId};
 use domain::page::{Page, Window};
 use domain::time::{Millis, Timestamp};
 use rusqlite::{Connection, Row, named_params, params};
-use store::{Access, Founding, NewUser, SigningKey, StoreError};
+use store::{Access, Founding, NewUser, SigningKey, StoreError, TopUp};
 
 use crate::database::Sqlite;
 use crate::rows::{id_list, limits, maybe_uuid, named, secret_hash, time, unreadable, uuid};
 use crate::sql::Sql;
-use crate::workflows::{enter_grant, save_workflow};
+use crate::workflows::{enter_top_up, save_workflow};
 use crate::writer::Tx;
 
 /// How long a sign-in that is over is still known as such.
@@ -168,7 +168,13 @@ fn found(tx: &Tx<'_>, founding: &Founding) -> Result<bool, StoreError> {
     for workflow in &founding.workflows {
         save_workflow(tx.conn, workflow)?;
     }
-    enter_grant(tx, org.id, founding.grant, founding.credits)?;
+    let first = TopUp {
+        entry: founding.grant,
+        credits: founding.credits,
+        by: None,
+        note: "first credits".to_owned(),
+    };
+    enter_top_up(tx, org.id, &first)?;
     let SigningKey { kid, private, created_at } = &founding.signing_key;
     tx.conn.exec(
         "INSERT INTO signing_keys (kid, private, created_at) VALUES (?1, ?2, ?3)",

@@ -105,6 +105,28 @@ const RULES: &[(&str, &str)] = &[
                     AND l.org = r.org AND l.created_at = r.created_at))",
     ),
     (
+        "a batch counts its runs",
+        "SELECT format('%s of %s', b.id, lower(hex(b.org))) FROM batches b
+         LEFT JOIN (SELECT org, batch, count(*) AS runs, sum(charged) AS charged, sum(status = 'queued') AS queued,
+                        sum(status = 'running') AS running, sum(status = 'in_review') AS in_review,
+                        sum(status = 'succeeded') AS succeeded, sum(status = 'failed') AS failed,
+                        sum(status = 'unpaid') AS unpaid, sum(status = 'cancelled') AS cancelled
+                    FROM runs WHERE batch IS NOT NULL GROUP BY org, batch) r ON r.org = b.org AND r.batch = b.id
+         WHERE (b.runs, b.charged, b.queued, b.running, b.in_review, b.succeeded, b.failed, b.unpaid, b.cancelled)
+            IS NOT (r.runs, r.charged, r.queued, r.running, r.in_review, r.succeeded, r.failed, r.unpaid, r.cancelled)",
+    ),
+    (
+        "a run's batch is there",
+        "SELECT lower(hex(id)) FROM runs r WHERE batch IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM batches b WHERE b.org = r.org AND b.id = r.batch)",
+    ),
+    (
+        "the feed ends with the status a run has",
+        "SELECT format('%s is %s', lower(hex(r.id)), r.status) FROM runs r
+         JOIN (SELECT run, max(place) AS place FROM feed GROUP BY run) l ON l.run = r.id
+         JOIN feed f ON f.place = l.place WHERE f.status <> r.status",
+    ),
+    (
         "a workflow's latest version is one of its own",
         "SELECT name FROM workflows w WHERE NOT EXISTS (
              SELECT 1 FROM versions v WHERE v.workflow = w.id AND v.id = w.latest)",

@@ -5,13 +5,17 @@
 //! connections. Other processes may open the same file at the same time.
 
 mod access;
+mod batches;
 mod clock;
 mod database;
 mod error;
+mod feed;
+mod idempotency;
 #[cfg(any(test, feature = "invariants"))]
 mod invariants;
 mod queue;
 mod readers;
+mod reviews;
 mod rows;
 mod runs;
 mod schema;

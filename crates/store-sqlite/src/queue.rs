@@ -113,7 +113,7 @@ impl Claiming<'_> {
             params![due.run.0.as_bytes(), tx.now.0],
             |row| Ok((rows::run(row)?, json::<Vec<Step>>(row, rows::RUN_WIDTH)?)),
         );
-        tx.changed(due.run, Status::Running);
+        tx.changed(due.org, due.run, Status::Running)?;
         match started {
             Ok(Some((run, steps))) => {
                 let crashes = due.crashes;
@@ -202,15 +202,13 @@ fn end(
 ) -> Result<(), StoreError> {
     let unfiled = || StoreError::Corrupt(format!("run `{run}` is queued but not filed"));
     record_event(tx, event, org, run, &addresses.ok_or_else(unfiled)?, status)?;
-    tx.changed(run, status);
-    Ok(())
+    tx.changed(org, run, status)
 }
 
 /// Puts a running run back into the queue.
-fn requeue(tx: &mut Tx<'_>, run: RunId) -> Result<(), StoreError> {
+fn requeue(tx: &mut Tx<'_>, org: OrgId, run: RunId) -> Result<(), StoreError> {
     tx.conn.exec("UPDATE runs SET status = 'queued', started_at = NULL WHERE id = ?1", [run.0.as_bytes()])?;
-    tx.changed(run, Status::Queued);
-    Ok(())
+    tx.changed(org, run, Status::Queued)
 }
 
 fn leased(conn: &Connection, token: LeaseToken) -> Result<Option<Due>, StoreError> {
@@ -233,14 +231,18 @@ fn settle(
     match how {
         Settlement::Succeeded(outcome) => {
             tx.conn.exec("DELETE FROM queue WHERE run = ?1", [held.run.0.as_bytes()])?;
-            let addresses = tx.conn.one(
-                "UPDATE runs SET status = 'succeeded', finished_at = ?2, result = ?3 WHERE id = ?1 RETURNING webhooks",
+            let ended = tx.conn.one(
+                "UPDATE runs SET status = iif(v.needs_review, 'in_review', 'succeeded'),
+                     finished_at = iif(v.needs_review, NULL, ?2), result = ?3
+                 FROM versions v WHERE runs.id = ?1 AND v.id = runs.version RETURNING runs.status, runs.webhooks",
                 params![held.run.0.as_bytes(), tx.now.0, to_json(outcome)?],
-                |row| json(row, 0),
+                |row| Ok((named(row, 0, Status::parse)?, json(row, 1)?)),
             )?;
             admit(tx, held.org, &outcome.image)?;
-            end(tx, held.run, held.org, event, addresses, Status::Succeeded)?;
-            Ok(Settled::Now(Status::Succeeded))
+            let (status, addresses) =
+                ended.map_or((Status::Succeeded, None), |(status, addresses)| (status, Some(addresses)));
+            end(tx, held.run, held.org, event, addresses, status)?;
+            Ok(Settled::Now(status))
         }
         Settlement::Failed { failure, policy, chance } => {
             let crashes = held.crashes + u32::from(failure.fault == Fault::Crash);
@@ -253,7 +255,7 @@ fn settle(
                  WHERE run = ?1",
                 params![held.run.0.as_bytes(), (tx.now + pause).0, crashes],
             )?;
-            requeue(tx, held.run)?;
+            requeue(tx, held.org, held.run)?;
             Ok(Settled::Now(Status::Queued))
         }
     }
@@ -327,7 +329,7 @@ impl Queue for Sqlite {
                      WHERE run = ?1",
                     [held.run.0.as_bytes()],
                 )?;
-                requeue(tx, held.run)?;
+                requeue(tx, held.org, held.run)?;
             }
             Ok(())
         })

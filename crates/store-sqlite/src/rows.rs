@@ -58,6 +58,12 @@ pub(crate) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
     serde_json::from_str(text).map_err(|error| unreadable(column, error))
 }
 
+/// A JSON column that may be empty.
+pub(crate) fn maybe_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(serde_json::from_str).transpose().map_err(|error| unreadable(column, error))
+}
+
 /// A column with a name out of a fixed list.
 pub(crate) fn named<T>(
     row: &Row<'_>,
@@ -87,10 +93,11 @@ pub(crate) fn limits(window: Window) -> (i64, i64) {
 
 /// The columns [`run`] reads, in its order, for a table named `runs` or called `r`.
 pub(crate) const RUN_COLUMNS: &str = "id, org, workflow, version, created_at, status, started_at, finished_at, \
-     charged, price, workflow_name, user, input, input_name, labels, overrides, webhooks, result, failure";
+     charged, price, workflow_name, user, input, input_name, labels, overrides, webhooks, result, failure, \
+     batch, more_inputs, feedback, review";
 
 /// How many columns [`RUN_COLUMNS`] are.
-pub(crate) const RUN_WIDTH: usize = 19;
+pub(crate) const RUN_WIDTH: usize = 23;
 
 /// A run out of a row of [`RUN_COLUMNS`].
 pub(crate) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
@@ -111,6 +118,10 @@ pub(crate) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         labels: json(row, 14)?,
         overrides: json(row, 15)?,
         webhooks: json(row, 16)?,
+        batch: row.get(19)?,
+        more_inputs: json(row, 20)?,
+        feedback: maybe_json(row, 21)?,
+        review: maybe_json(row, 22)?,
     })
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::event::Event;
 use domain::id::{EntryId, EventId, OrgId, RunId};
-use domain::ledger::{self, Kind};
+use domain::ledger;
 use domain::page::{Page, Window};
 use domain::run::{Run, RunFilter, Status};
 use domain::time::{Millis, Timestamp};
@@ -11,10 +11,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, named_params, params, params_from_iter};
 use store::{Accepted, NewRun, Retried, Runs, StoreError};
 
+use crate::batches;
 use crate::database::Sqlite;
 use crate::rows::{self, RUN_COLUMNS, limits, named, time, to_json, uuid};
 use crate::sql::Sql;
-use crate::workflows::{balance, enter};
+use crate::workflows::{Movement, balance, enter};
 use crate::writer::Tx;
 
 /// A new run with its JSON columns written, which needs no writer's time.
@@ -24,6 +25,7 @@ struct Filed {
     labels: String,
     overrides: String,
     webhooks: String,
+    more_inputs: String,
 }
 
 impl Filed {
@@ -34,13 +36,14 @@ impl Filed {
             labels: to_json(&run.labels)?,
             overrides: to_json(&run.overrides)?,
             webhooks: to_json(&run.webhooks)?,
+            more_inputs: to_json(&run.more_inputs)?,
             new: new.clone(),
         })
     }
 }
 
 fn accept(tx: &mut Tx<'_>, filed: &Filed) -> Result<Accepted, StoreError> {
-    let NewRun { run, delay, entry, event } = &filed.new;
+    let NewRun { run, batch, delay, entry, event } = &filed.new;
     let before = tx.conn.one(
         "SELECT org, accepted, created_at FROM runs WHERE id = ?1",
         [run.id.0.as_bytes()],
@@ -57,15 +60,18 @@ fn accept(tx: &mut Tx<'_>, filed: &Filed) -> Result<Accepted, StoreError> {
         Ok(_) => (Status::Queued, run.price),
         Err(_) => (Status::Unpaid, 0),
     };
+    if let Some(batch) = batch {
+        batches::begin(tx, run, batch)?;
+    }
     insert(tx, filed, status, charged)?;
     if charged > 0 {
-        enter(tx, run.org, *entry, Kind::Charge, -i64::from(charged), Some(run.id))?;
+        enter(tx, run.org, &Movement::charge(*entry, charged, run.id))?;
     }
     match status {
         Status::Queued => enqueue(tx, run.org, run.id, tx.now + *delay)?,
         _ => record_event(tx, *event, run.org, run.id, &run.webhooks, status)?,
     }
-    tx.changed(run.id, status);
+    tx.changed(run.org, run.id, status)?;
     Ok(Accepted { status, created_at: tx.now })
 }
 
@@ -73,9 +79,9 @@ fn insert(tx: &Tx<'_>, filed: &Filed, status: Status, charged: u32) -> Result<()
     let run = &filed.new.run;
     tx.conn.exec(
         "INSERT INTO runs (id, org, workflow, version, created_at, status, charged, price, accepted, workflow_name,
-                           user, input, input_name, labels, overrides, webhooks)
+                           user, input, input_name, labels, overrides, webhooks, batch, more_inputs)
          VALUES (:id, :org, :workflow, :version, :created_at, :status, :charged, :price, :status, :workflow_name,
-                 :user, :input, :input_name, :labels, :overrides, :webhooks)",
+                 :user, :input, :input_name, :labels, :overrides, :webhooks, :batch, :more_inputs)",
         named_params! {
             ":id": run.id.0.as_bytes(),
             ":org": run.org.0.as_bytes(),
@@ -92,6 +98,8 @@ fn insert(tx: &Tx<'_>, filed: &Filed, status: Status, charged: u32) -> Result<()
             ":labels": filed.labels,
             ":overrides": filed.overrides,
             ":webhooks": filed.webhooks,
+            ":batch": filed.new.batch.as_ref().map(|batch| &batch.id),
+            ":more_inputs": filed.more_inputs,
         },
     )?;
     for (key, value) in &run.labels {
@@ -103,7 +111,8 @@ fn insert(tx: &Tx<'_>, filed: &Filed, status: Status, charged: u32) -> Result<()
     Ok(())
 }
 
-fn enqueue(tx: &Tx<'_>, org: OrgId, run: RunId, due_at: Timestamp) -> Result<(), StoreError> {
+/// Puts a run into the queue.
+pub(crate) fn enqueue(tx: &Tx<'_>, org: OrgId, run: RunId, due_at: Timestamp) -> Result<(), StoreError> {
     tx.conn
         .exec(
             "INSERT INTO queue (run, org, due_at, ready_at) VALUES (?1, ?2, ?3, ?3)",
@@ -179,10 +188,10 @@ fn retry(
         [id.0.as_bytes()],
     )?;
     if owed > 0 {
-        enter(tx, org, entry, Kind::Charge, -i64::from(owed), Some(id))?;
+        enter(tx, org, &Movement::charge(entry, owed, id))?;
     }
     enqueue(tx, org, id, tx.now + delay)?;
-    tx.changed(id, Status::Queued);
+    tx.changed(org, id, Status::Queued)?;
     Ok(Retried::Queued)
 }
 
@@ -226,6 +235,9 @@ impl Selection {
                 &[Value::Text(key.clone()), Value::Text(value.clone())],
             );
         }
+        if let Some(batch) = &filter.batch {
+            also(" AND r.batch = ?", &[Value::Text(batch.clone())]);
+        }
         for key in &filter.without_labels {
             also(
                 " AND NOT EXISTS (SELECT 1 FROM labels x WHERE x.run = r.id AND x.key = ?)",
@@ -235,15 +247,36 @@ impl Selection {
         Self { from, params, newest_first }
     }
 
-    fn page(self, conn: &Connection, window: Window) -> Result<Page<Run>, StoreError> {
+    /// Only what comes after the run `before` in the list's order. Answers nothing if the organization has no such run.
+    fn before(mut self, conn: &Connection, org: OrgId, before: RunId) -> Result<Option<Self>, StoreError> {
+        let made = conn.one(
+            "SELECT created_at FROM runs WHERE id = ?1 AND org = ?2",
+            params![before.0.as_bytes(), org.0.as_bytes()],
+            |row| row.get::<_, i64>(0),
+        )?;
+        let Some(made) = made else { return Ok(None) };
+        self.from.push_str(if self.newest_first.starts_with("l.") {
+            " AND (l.created_at, l.run) < (?, ?)"
+        } else {
+            " AND (r.created_at, r.id) < (?, ?)"
+        });
+        self.params.extend([Value::Integer(made), Value::Blob(before.0.as_bytes().to_vec())]);
+        Ok(Some(self))
+    }
+
+    fn newest(self, conn: &Connection, limit: i64, offset: i64) -> Result<Vec<Run>, StoreError> {
         let Self { from, mut params, newest_first } = self;
-        let count = format!("SELECT count(*) FROM {from}");
-        let total = conn.count(&count, params_from_iter(&params))?;
-        let (limit, offset) = limits(window);
         params.extend([Value::Integer(limit), Value::Integer(offset)]);
         let columns = RUN_COLUMNS.replace(", ", ", r.");
         let list = format!("SELECT r.{columns} FROM {from} ORDER BY {newest_first} LIMIT ? OFFSET ?");
-        Ok(Page { entries: conn.all(&list, params_from_iter(&params), rows::run)?, total })
+        conn.all(&list, params_from_iter(&params), rows::run)
+    }
+
+    fn page(self, conn: &Connection, window: Window) -> Result<Page<Run>, StoreError> {
+        let count = format!("SELECT count(*) FROM {}", self.from);
+        let total = conn.count(&count, params_from_iter(&self.params))?;
+        let (limit, offset) = limits(window);
+        Ok(Page { entries: self.newest(conn, limit, offset)?, total })
     }
 }
 
@@ -266,6 +299,24 @@ impl Runs for Sqlite {
     async fn runs(&self, org: OrgId, filter: &RunFilter, window: Window) -> Result<Page<Run>, StoreError> {
         let selection = Selection::of(org, filter);
         self.read(move |conn| selection.page(conn, window)).await
+    }
+
+    async fn runs_before(
+        &self,
+        org: OrgId,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        let selection = Selection::of(org, filter);
+        self.read(move |conn| {
+            let selection = match before {
+                None => Some(selection),
+                Some(before) => selection.before(conn, org, before)?,
+            };
+            selection.map_or_else(|| Ok(Vec::new()), |selection| selection.newest(conn, i64::from(limit), 0))
+        })
+        .await
     }
 
     async fn retry(

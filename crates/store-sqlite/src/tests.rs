@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 
-use domain::id::{EntryId, RunId};
+use domain::id::{EntryId, OrgId, RunId};
 use domain::run::Status;
 use domain::time::Millis;
 use rusqlite::Connection;
@@ -105,7 +105,7 @@ async fn a_verb_that_fails_does_not_spoil_its_group() {
         before = world.store.accept(&first);
         refused = sqlite.write("refused", move |tx| {
             tx.conn.exec(half_done, [])?;
-            tx.changed(RunId(uuid::Uuid::nil()), Status::Failed);
+            tx.changed(OrgId(uuid::Uuid::nil()), RunId(uuid::Uuid::nil()), Status::Failed)?;
             refuse::<()>("this")
         });
         panicking = sqlite.write("panicking", move |tx| -> Result<(), StoreError> {

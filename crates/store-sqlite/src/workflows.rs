@@ -6,17 +6,20 @@ use domain::id::{EntryId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, Image};
 use domain::ledger::{Entry, Kind};
 use domain::page::{Page, Window};
+use domain::time::Timestamp;
 use domain::workflow::{Version, Workflow};
 use rusqlite::{Connection, Row, named_params, params};
-use store::{Images, Ledger, StoreError, Workflows};
+use store::{Images, Ledger, Revised, StoreError, TopUp, Workflows};
 
 use crate::database::Sqlite;
-use crate::rows::{content_hash, json, limits, maybe_uuid, named, number, time, to_json, uuid};
+use crate::rows::{content_hash, id_list, json, limits, maybe_uuid, named, number, time, to_json, uuid};
 use crate::sql::Sql;
 use crate::writer::Tx;
 
 const WORKFLOW_COLUMNS: &str = "w.id, w.org, w.name, w.author, w.author_given_name, w.author_family_name, \
-     w.author_email, v.id, v.saved_at, v.steps, v.price";
+     w.author_email, w.archived_at, v.id, v.saved_at, v.steps, v.price, v.needs_review";
+/// Where the version begins among [`WORKFLOW_COLUMNS`].
+const VERSION: usize = 8;
 
 fn workflow(row: &Row<'_>) -> rusqlite::Result<Workflow> {
     Ok(Workflow {
@@ -29,12 +32,19 @@ fn workflow(row: &Row<'_>) -> rusqlite::Result<Workflow> {
             family_name: row.get(5)?,
             email: row.get(6)?,
         },
-        version: Version {
-            id: VersionId(uuid(row, 7)?),
-            saved_at: time(row, 8)?,
-            steps: json(row, 9)?,
-            price: row.get(10)?,
-        },
+        archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        version: version(row, VERSION)?,
+    })
+}
+
+/// A version out of a row that has its columns from `first` on.
+fn version(row: &Row<'_>, first: usize) -> rusqlite::Result<Version> {
+    Ok(Version {
+        id: VersionId(uuid(row, first)?),
+        saved_at: time(row, first + 1)?,
+        steps: json(row, first + 2)?,
+        price: row.get(first + 3)?,
+        needs_review: row.get(first + 4)?,
     })
 }
 
@@ -53,8 +63,8 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<()
         return conflict(format!("a workflow named `{}`", workflow.name));
     }
     let same = conn.one(
-        "SELECT workflow = ?2 AND steps = ?3 AND price = ?4 FROM versions WHERE id = ?1",
-        params![version.id.0.as_bytes(), id, steps, version.price],
+        "SELECT workflow = ?2 AND steps = ?3 AND price = ?4 AND needs_review = ?5 FROM versions WHERE id = ?1",
+        params![version.id.0.as_bytes(), id, steps, version.price, version.needs_review],
         |row| row.get::<_, bool>(0),
     )?;
     match same {
@@ -86,28 +96,63 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<()
         )?;
     }
     conn.exec(
-        "INSERT INTO versions (id, workflow, saved_at, steps, price) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![version.id.0.as_bytes(), id, version.saved_at.0, steps, version.price],
+        "INSERT INTO versions (id, workflow, saved_at, steps, price, needs_review) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![version.id.0.as_bytes(), id, version.saved_at.0, steps, version.price, version.needs_review],
     )
     .map(drop)
+}
+
+fn listed(conn: &Connection, org: OrgId, which: &str, window: Window) -> Result<Page<Workflow>, StoreError> {
+    let org = org.0.as_bytes();
+    let total = conn.count(&format!("SELECT count(*) FROM workflows WHERE org = ?1 AND {which}"), [org])?;
+    let (limit, offset) = limits(window);
+    let entries = conn.all(
+        &format!(
+            "SELECT {WORKFLOW_COLUMNS} FROM workflows w JOIN versions v ON v.id = w.latest
+             WHERE w.org = ?1 AND w.{which} ORDER BY w.seq LIMIT ?2 OFFSET ?3"
+        ),
+        params![org, limit, offset],
+        workflow,
+    )?;
+    Ok(Page { entries, total })
+}
+
+fn revise(tx: &Tx<'_>, workflow: &Workflow, revised: VersionId) -> Result<Revised, StoreError> {
+    let latest = tx.conn.one(
+        "SELECT latest FROM workflows WHERE id = ?1 AND org = ?2",
+        params![workflow.id.0.as_bytes(), workflow.org.0.as_bytes()],
+        |row| uuid(row, 0).map(VersionId),
+    )?;
+    match latest {
+        None => Ok(Revised::Missing),
+        Some(latest) if latest == revised || latest == workflow.version.id => {
+            save_workflow(tx.conn, workflow).map(|()| Revised::Saved)
+        }
+        Some(latest) => Ok(Revised::Stale(latest)),
+    }
 }
 
 #[async_trait]
 impl Workflows for Sqlite {
     async fn workflows(&self, org: OrgId, window: Window) -> Result<Page<Workflow>, StoreError> {
+        self.read(move |conn| listed(conn, org, "archived_at IS NULL", window)).await
+    }
+
+    async fn archived_workflows(&self, org: OrgId, window: Window) -> Result<Page<Workflow>, StoreError> {
+        self.read(move |conn| listed(conn, org, "archived_at IS NOT NULL", window)).await
+    }
+
+    async fn versions(&self, among: &[OrgId], id: WorkflowId) -> Result<Vec<Version>, StoreError> {
+        let among = id_list(among.iter().map(|org| org.0));
         self.read(move |conn| {
-            let org = org.0.as_bytes();
-            let total = conn.count("SELECT count(*) FROM workflows WHERE org = ?1", [org])?;
-            let (limit, offset) = limits(window);
-            let entries = conn.all(
-                &format!(
-                    "SELECT {WORKFLOW_COLUMNS} FROM workflows w JOIN versions v ON v.id = w.latest
-                     WHERE w.org = ?1 ORDER BY w.seq LIMIT ?2 OFFSET ?3"
-                ),
-                params![org, limit, offset],
-                workflow,
-            )?;
-            Ok(Page { entries, total })
+            conn.all(
+                "SELECT v.id, v.saved_at, v.steps, v.price, v.needs_review
+                 FROM workflows w JOIN versions v ON v.workflow = w.id
+                 WHERE w.id = ?1 AND w.org IN (SELECT unhex(value) FROM json_each(?2))
+                 ORDER BY v.rowid DESC",
+                params![id.0.as_bytes(), among],
+                |row| version(row, 0),
+            )
         })
         .await
     }
@@ -151,6 +196,33 @@ impl Workflows for Sqlite {
     async fn save_workflow(&self, workflow: &Workflow) -> Result<(), StoreError> {
         let workflow = workflow.clone();
         self.write("save_workflow", move |tx| save_workflow(tx.conn, &workflow)).await
+    }
+
+    async fn revise_workflow(
+        &self,
+        workflow: &Workflow,
+        revised: VersionId,
+        _by: &UserId,
+    ) -> Result<Revised, StoreError> {
+        let workflow = workflow.clone();
+        self.write("revise_workflow", move |tx| revise(tx, &workflow, revised)).await
+    }
+
+    async fn archive_workflow(
+        &self,
+        org: OrgId,
+        id: WorkflowId,
+        archived: bool,
+        _by: &UserId,
+    ) -> Result<bool, StoreError> {
+        self.write("archive_workflow", move |tx| {
+            let changed = tx.conn.exec(
+                "UPDATE workflows SET archived_at = iif(?3, coalesce(archived_at, ?4), NULL) WHERE id = ?1 AND org = ?2",
+                params![id.0.as_bytes(), org.0.as_bytes(), archived, tx.now.0],
+            )?;
+            Ok(changed == 1)
+        })
+        .await
     }
 }
 
@@ -213,50 +285,85 @@ pub(crate) fn balance(conn: &Connection, org: OrgId) -> Result<i64, StoreError> 
         .ok_or_else(|| StoreError::Missing(format!("organization `{org}`")))
 }
 
+/// A movement of credits to be entered.
+pub(crate) struct Movement<'a> {
+    pub(crate) id: EntryId,
+    pub(crate) kind: Kind,
+    pub(crate) amount: i64,
+    pub(crate) run: Option<RunId>,
+    pub(crate) by: Option<&'a UserId>,
+    pub(crate) note: &'a str,
+}
+
+impl Movement<'_> {
+    /// What a run costs.
+    pub(crate) fn charge(id: EntryId, credits: u32, run: RunId) -> Self {
+        Self { id, kind: Kind::Charge, amount: -i64::from(credits), run: Some(run), by: None, note: "" }
+    }
+}
+
 /// Enters a movement of credits that the balance allows; answers the balance after it.
-pub(crate) fn enter(
-    tx: &Tx<'_>,
-    org: OrgId,
-    id: EntryId,
-    kind: Kind,
-    amount: i64,
-    run: Option<RunId>,
-) -> Result<i64, StoreError> {
+pub(crate) fn enter(tx: &Tx<'_>, org: OrgId, movement: &Movement<'_>) -> Result<i64, StoreError> {
     let after = tx
         .conn
         .one(
             "UPDATE orgs SET balance = balance + ?2 WHERE id = ?1 RETURNING balance",
-            params![org.0.as_bytes(), amount],
+            params![org.0.as_bytes(), movement.amount],
             |row| row.get(0),
         )?
         .ok_or_else(|| StoreError::Missing(format!("organization `{org}`")))?;
     tx.conn.exec(
-        "INSERT INTO entries (id, org, kind, amount, balance, run, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO entries (id, org, kind, amount, balance, run, at, by, note)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
-            id.0.as_bytes(),
+            movement.id.0.as_bytes(),
             org.0.as_bytes(),
-            kind.as_str(),
-            amount,
+            movement.kind.as_str(),
+            movement.amount,
             after,
-            run.as_ref().map(|run| run.0.as_bytes()),
-            tx.now.0
+            movement.run.as_ref().map(|run| run.0.as_bytes()),
+            tx.now.0,
+            movement.by.map(|by| &by.0),
+            movement.note
         ],
     )?;
     Ok(after)
 }
 
 /// Gives credits once for that entry; answers the balance after it. Giving none enters nothing.
-pub(crate) fn enter_grant(tx: &Tx<'_>, org: OrgId, id: EntryId, credits: u32) -> Result<i64, StoreError> {
-    let there = tx.conn.one("SELECT org, kind FROM entries WHERE id = ?1", [id.0.as_bytes()], |row| {
+pub(crate) fn enter_top_up(tx: &Tx<'_>, org: OrgId, top_up: &TopUp) -> Result<i64, StoreError> {
+    let TopUp { entry, credits, by, note } = top_up;
+    let there = tx.conn.one("SELECT org, kind FROM entries WHERE id = ?1", [entry.0.as_bytes()], |row| {
         Ok((OrgId(uuid(row, 0)?), named(row, 1, Kind::parse)?))
     })?;
     match there {
         Some(found) if found != (org, Kind::Grant) => {
             Err(StoreError::Conflict("a ledger entry of this id".to_owned()))
         }
-        None if credits > 0 => enter(tx, org, id, Kind::Grant, i64::from(credits), None),
+        None if *credits > 0 => {
+            let amount = i64::from(*credits);
+            let movement =
+                Movement { id: *entry, kind: Kind::Grant, amount, run: None, by: by.as_ref(), note };
+            enter(tx, org, &movement)
+        }
         _ => balance(tx.conn, org),
     }
+}
+
+const ENTRY_COLUMNS: &str = "id, org, kind, amount, balance, run, at, by, note";
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        id: EntryId(uuid(row, 0)?),
+        org: OrgId(uuid(row, 1)?),
+        kind: named(row, 2, Kind::parse)?,
+        amount: row.get(3)?,
+        balance: row.get(4)?,
+        run: maybe_uuid(row, 5)?.map(RunId),
+        at: time(row, 6)?,
+        by: row.get::<_, Option<String>>(7)?.map(UserId),
+        note: row.get(8)?,
+    })
 }
 
 #[async_trait]
@@ -271,27 +378,46 @@ impl Ledger for Sqlite {
             let total = conn.count("SELECT count(*) FROM entries WHERE org = ?1", [org])?;
             let (limit, offset) = limits(window);
             let entries = conn.all(
-                "SELECT id, org, kind, amount, balance, run, at FROM entries
-                 WHERE org = ?1 ORDER BY seq DESC LIMIT ?2 OFFSET ?3",
+                &format!(
+                    "SELECT {ENTRY_COLUMNS} FROM entries WHERE org = ?1 ORDER BY seq DESC LIMIT ?2 OFFSET ?3"
+                ),
                 params![org, limit, offset],
-                |row| {
-                    Ok(Entry {
-                        id: EntryId(uuid(row, 0)?),
-                        org: OrgId(uuid(row, 1)?),
-                        kind: named(row, 2, Kind::parse)?,
-                        amount: row.get(3)?,
-                        balance: row.get(4)?,
-                        run: maybe_uuid(row, 5)?.map(RunId),
-                        at: time(row, 6)?,
-                    })
-                },
+                entry,
             )?;
             Ok(Page { entries, total })
         })
         .await
     }
 
-    async fn grant(&self, org: OrgId, entry: EntryId, credits: u32) -> Result<i64, StoreError> {
-        self.write("grant", move |tx| enter_grant(tx, org, entry, credits)).await
+    async fn entries_before(
+        &self,
+        org: OrgId,
+        before: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.read(move |conn| {
+            let seq = match before {
+                None => Some(i64::MAX),
+                Some(before) => conn.one(
+                    "SELECT seq FROM entries WHERE id = ?1 AND org = ?2",
+                    params![before.0.as_bytes(), org.0.as_bytes()],
+                    |row| row.get(0),
+                )?,
+            };
+            let Some(seq) = seq else { return Ok(Vec::new()) };
+            conn.all(
+                &format!(
+                    "SELECT {ENTRY_COLUMNS} FROM entries WHERE org = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
+                ),
+                params![org.0.as_bytes(), seq, limit],
+                entry,
+            )
+        })
+        .await
+    }
+
+    async fn top_up(&self, org: OrgId, top_up: &TopUp) -> Result<i64, StoreError> {
+        let top_up = top_up.clone();
+        self.write("top_up", move |tx| enter_top_up(tx, org, &top_up)).await
     }
 }

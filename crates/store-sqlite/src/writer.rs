@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tracing::error;
 
 use crate::error::spoils_handle;
+use crate::feed;
 use crate::schema;
 
 /// Commands in one transaction, at most.
@@ -34,9 +35,11 @@ pub(crate) struct Tx<'a> {
 }
 
 impl Tx<'_> {
-    /// Tells of a change, once it is on disk.
-    pub(crate) fn changed(&mut self, run: RunId, status: Status) {
-        self.changes.push(Change { run, status });
+    /// Enters a change into the feed, and tells of it once it is on disk.
+    pub(crate) fn changed(&mut self, org: OrgId, run: RunId, status: Status) -> Result<(), StoreError> {
+        feed::enter(self, org, run, status)?;
+        self.changes.push(Change { org, run, status });
+        Ok(())
     }
 }
 

@@ -5,26 +5,36 @@
 //! nothing can be read across organizations by forgetting a condition.
 
 mod access;
+mod batches;
 mod error;
+mod feed;
+mod idempotency;
 mod queue;
+mod reviews;
 mod runs;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod workflows;
 
 pub use access::{Access, Founding, NewUser, SigningKey};
+pub use batches::Batches;
 pub use error::StoreError;
+pub use feed::{FEED_KEPT, Feed, FeedPart};
+pub use idempotency::{ANSWERS_KEPT, Idempotency};
 pub use queue::{Claim, Depth, Lost, Queue, Settled, Settlement, WorkerId};
+pub use reviews::{Judged, Judgement, Reviews, Ruling};
 pub use runs::{Accepted, NewRun, Retried, Runs};
-pub use workflows::{Images, Ledger, Workflows};
+pub use workflows::{Images, Ledger, Revised, TopUp, Workflows};
 
-use domain::id::RunId;
+use domain::id::{OrgId, RunId};
 use domain::run::Status;
 use domain::time::Clock;
 use tokio::sync::broadcast;
 
 /// Everything that is remembered, in one place.
-pub trait Store: Access + Workflows + Images + Ledger + Runs + Queue {
+pub trait Store:
+    Access + Workflows + Images + Ledger + Runs + Queue + Batches + Reviews + Feed + Idempotency
+{
     /// The clock that leases, pauses and creation times follow: the database's, so that servers need not agree.
     fn clock(&self) -> &dyn Clock;
 
@@ -36,6 +46,8 @@ pub trait Store: Access + Workflows + Images + Ledger + Runs + Queue {
 /// A hint that a run took a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
+    /// Whose run.
+    pub org: OrgId,
     /// Which run.
     pub run: RunId,
     /// The status it took.

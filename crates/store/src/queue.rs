@@ -32,7 +32,8 @@ pub struct Claim {
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub enum Settlement {
-    /// It made a result, whose bytes are stored and synced. The organization may see the result from now on.
+    /// It made a result, whose bytes are stored and synced. The organization may see the result from now on. The run has
+    /// succeeded, or waits for its check if its workflow version asks for one.
     Succeeded(Outcome),
     /// It failed. The policy decides, with `chance` in 0..=1 for the pause, whether it is tried again or is over.
     Failed {
@@ -48,7 +49,7 @@ pub enum Settlement {
 /// What became of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// The run took this status: succeeded, failed, or queued for another attempt.
+    /// The run took this status: succeeded, in review, failed, or queued for another attempt.
     Now(Status),
     /// Somebody else has the run by now, or it ended: nothing was changed.
     LeaseLost,

@@ -1,6 +1,7 @@
 //! Runs as their owners see them.
 
 use async_trait::async_trait;
+use domain::batch::BatchRef;
 use domain::id::{EntryId, EventId, OrgId, RunId};
 use domain::page::{Page, Window};
 use domain::run::{Run, RunFilter, Status};
@@ -11,8 +12,10 @@ use crate::StoreError;
 /// A run to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewRun {
-    /// The run. Its `created_at`, `charged` and `state` are set by the store.
+    /// The run. Its `created_at`, `charged` and `state` are set by the store, and its `batch` is that of `batch`.
     pub run: Run,
+    /// The batch it is counted in, which it begins if there is none of that id.
+    pub batch: Option<BatchRef>,
     /// Not to be started before this span has passed, so that a client that looks at once sees it waiting.
     pub delay: Millis,
     /// Id of the ledger entry that charges it.
@@ -57,6 +60,16 @@ pub trait Runs: Send + Sync {
 
     /// An organization's runs, newest first, ties by id downwards.
     async fn runs(&self, org: OrgId, filter: &RunFilter, window: Window) -> Result<Page<Run>, StoreError>;
+
+    /// Up to `limit` runs that match and are older than the run `before`, newest first; from the newest on without it,
+    /// and none if the organization has no such run. However long the list, a part of it costs the same.
+    async fn runs_before(
+        &self,
+        org: OrgId,
+        filter: &RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError>;
 
     /// Tries a failed or unpaid run again. A failed one is queued as it is paid for already; an unpaid one is charged
     /// first (with `entry`) and stays unpaid if the balance is still too low. Attempts and crashes start anew.

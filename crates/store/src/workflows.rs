@@ -1,19 +1,49 @@
 //! Workflows, the pictures an organization may see, and its credits.
 
 use async_trait::async_trait;
-use domain::id::{EntryId, OrgId, VersionId, WorkflowId};
+use domain::id::{EntryId, OrgId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, Image};
 use domain::ledger::Entry;
 use domain::page::{Page, Window};
-use domain::workflow::Workflow;
+use domain::workflow::{Version, Workflow};
 
 use crate::StoreError;
+
+/// What became of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revised {
+    /// It is the latest version now.
+    Saved,
+    /// The latest version is this one, not the one that was revised: nothing was changed.
+    Stale(VersionId),
+    /// The organization has no such workflow.
+    Missing,
+}
+
+/// Credits to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopUp {
+    /// Id of the ledger's entry; the same one counts once.
+    pub entry: EntryId,
+    /// How many.
+    pub credits: u32,
+    /// Who gives them, if a person does.
+    pub by: Option<UserId>,
+    /// What for, in their words.
+    pub note: String,
+}
 
 /// Saved workflows.
 #[async_trait]
 pub trait Workflows: Send + Sync {
-    /// An organization's workflows at their latest versions, in the order they were made.
+    /// An organization's workflows at their latest versions, in the order they were made; not the archived ones.
     async fn workflows(&self, org: OrgId, window: Window) -> Result<Page<Workflow>, StoreError>;
+
+    /// An organization's archived workflows, in the order they were made.
+    async fn archived_workflows(&self, org: OrgId, window: Window) -> Result<Page<Workflow>, StoreError>;
+
+    /// Every version of a workflow of any of these organizations, newest first; none if there is no such workflow.
+    async fn versions(&self, among: &[OrgId], id: WorkflowId) -> Result<Vec<Version>, StoreError>;
 
     /// One workflow of any of these organizations, at that version or else the latest.
     async fn workflow(
@@ -30,6 +60,24 @@ pub trait Workflows: Send + Sync {
     /// `Conflict` if another workflow of the organization has that name, or that version id means something else.
     /// Saving the same version again changes nothing. The author stays who made the workflow.
     async fn save_workflow(&self, workflow: &Workflow) -> Result<(), StoreError>;
+
+    /// Saves a workflow's name and `version` in place of the version `revised`, which must be the latest. Saving the same
+    /// version again changes nothing. Refuses with `Conflict` as [`Workflows::save_workflow`] does.
+    async fn revise_workflow(
+        &self,
+        workflow: &Workflow,
+        revised: VersionId,
+        by: &UserId,
+    ) -> Result<Revised, StoreError>;
+
+    /// Archives a workflow, or takes it back. Its runs and versions stay. Answers whether the organization has it.
+    async fn archive_workflow(
+        &self,
+        org: OrgId,
+        id: WorkflowId,
+        archived: bool,
+        by: &UserId,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Which pictures an organization may see. The bytes are elsewhere, stored once for all.
@@ -51,6 +99,20 @@ pub trait Ledger: Send + Sync {
     /// The ledger's entries, newest first.
     async fn entries(&self, org: OrgId, window: Window) -> Result<Page<Entry>, StoreError>;
 
-    /// Gives credits and answers the balance after it. The same `entry` id counts once.
-    async fn grant(&self, org: OrgId, entry: EntryId, credits: u32) -> Result<i64, StoreError>;
+    /// Up to `limit` entries that are older than the entry `before`, newest first; from the newest on without it, and
+    /// none if the organization has no such entry.
+    async fn entries_before(
+        &self,
+        org: OrgId,
+        before: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Gives credits and answers the balance after it. The same entry's id counts once.
+    async fn top_up(&self, org: OrgId, top_up: &TopUp) -> Result<i64, StoreError>;
+
+    /// [`Ledger::top_up`] by nobody in particular.
+    async fn grant(&self, org: OrgId, entry: EntryId, credits: u32) -> Result<i64, StoreError> {
+        self.top_up(org, &TopUp { entry, credits, by: None, note: String::new() }).await
+    }
 }

@@ -300,7 +300,9 @@ impl House {
             org,
             name: "Theirs".to_owned(),
             author: Author { id: user.clone(), given_name: None, family_name: None, email: None },
+            archived_at: None,
             version: Version {
+                needs_review: false,
                 id: VersionId(self.ids.next()),
                 saved_at: self.clock.now(),
                 steps: vec![step("input", json!({})), step("export", json!({}))],

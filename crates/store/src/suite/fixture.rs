@@ -128,6 +128,7 @@ impl World {
                 family_name: None,
                 email: None,
             },
+            archived_at: None,
             version: self.version(price, 90),
         }
     }
@@ -137,7 +138,7 @@ impl World {
         let step = |kind: &str, settings| Step { kind: kind.to_owned(), label: kind.to_owned(), settings };
         let steps =
             vec![step("input", json!({})), step("export", json!({ "quality": quality, "format": "jpeg" }))];
-        Version { id: VersionId(self.id()), saved_at: self.now(), steps, price }
+        Version { id: VersionId(self.id()), saved_at: self.now(), steps, price, needs_review: false }
     }
 
     /// A picture with bytes of its own.
@@ -160,14 +161,18 @@ impl World {
             created_at: Timestamp(0),
             input: self.image(),
             input_name: FileName::clean("shoe 01.jpg"),
+            more_inputs: Vec::new(),
+            batch: None,
             labels: BTreeMap::new(),
             overrides: json!({}),
             webhooks: Vec::new(),
             price: tenant.workflow.version.price,
             charged: 0,
+            feedback: None,
+            review: None,
             state: State::Queued,
         };
-        NewRun { run, delay: Millis(0), entry: EntryId(self.id()), event: EventId(self.id()) }
+        NewRun { run, batch: None, delay: Millis(0), entry: EntryId(self.id()), event: EventId(self.id()) }
     }
 
     /// Accepts a run that is paid for.

@@ -10,6 +10,7 @@ pub mod access;
 pub mod fixture;
 pub mod lease;
 pub mod model;
+pub mod orders;
 pub mod queue;
 pub mod runs;
 pub mod workflows;
@@ -100,6 +101,22 @@ macro_rules! suite {
                 retries_at_once_charge_once,
                 filters_find_what_they_name,
                 runs_are_listed_newest_first,
+            }
+            orders {
+                a_batch_counts_its_runs,
+                batches_are_listed_newest_first,
+                runs_are_listed_part_by_part,
+                a_result_waits_for_its_check,
+                a_rejected_result_is_done_again_or_given_up,
+                judging_passes_over_what_is_not_in_review,
+                of_many_judgements_one_counts,
+                feedback_is_kept_in_place_of_the_last,
+                the_feed_tells_every_status_in_order,
+                a_repeated_request_gets_the_first_answer,
+                a_request_that_died_is_begun_again_with_its_seed,
+                a_revision_needs_the_latest_version,
+                an_archived_workflow_is_out_of_the_way,
+                a_top_up_says_who_and_what_for,
             }
             lease {
                 an_old_token_changes_nothing,

@@ -265,7 +265,7 @@ pub async fn changes_are_told_once_they_are_true(make: impl Fn() -> Empty) {
     let claim = world.claim_one().await;
     world.settle(claim.token, &world.success()).await;
     assert_eq!(world.settle(claim.token, &world.success()).await, LOST);
-    while let Ok(Change { run, status }) = changes.try_recv() {
+    while let Ok(Change { run, status, .. }) = changes.try_recv() {
         told.insert((run, status));
     }
     let expected = [

@@ -278,6 +278,7 @@ pub async fn filters_find_what_they_name(make: impl Fn() -> Empty) {
         status: Some(Status::Unpaid),
         workflow: Some(second.id),
         input_name: Some("b.jpg".to_owned()),
+        batch: None,
     };
     assert_eq!(find(mixed.clone()).await, [2]);
     assert_eq!(find(RunFilter { input_name: Some("c.jpg".to_owned()), ..mixed }).await, [0; 0]);

@@ -1,0 +1,106 @@
+-- Batches, the check by people, feedback, the feed, and requests that may be repeated.
+
+ALTER TABLE versions ADD COLUMN needs_review INTEGER NOT NULL DEFAULT 0 CHECK (needs_review IN (0, 1));
+ALTER TABLE workflows ADD COLUMN archived_at INTEGER;
+
+ALTER TABLE entries ADD COLUMN by TEXT;
+ALTER TABLE entries ADD COLUMN note TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE runs ADD COLUMN batch TEXT;
+ALTER TABLE runs ADD COLUMN more_inputs TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE runs ADD COLUMN feedback TEXT;
+ALTER TABLE runs ADD COLUMN review TEXT;
+
+-- Runs filed before now say by a label which batch they belong to.
+UPDATE runs SET batch = (
+    SELECT nullif(value, '') FROM labels WHERE run = runs.id AND key = 'autoretouch_batch_id');
+CREATE INDEX runs_of_batch ON runs (org, batch, created_at, id) WHERE batch IS NOT NULL;
+
+CREATE TABLE batches (
+    seq           INTEGER PRIMARY KEY,
+    org           BLOB NOT NULL REFERENCES orgs (id),
+    id            TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    author        TEXT NOT NULL,
+    workflow      BLOB NOT NULL,
+    workflow_name TEXT NOT NULL,
+    -- Kept by the triggers below.
+    runs          INTEGER NOT NULL DEFAULT 0,
+    charged       INTEGER NOT NULL DEFAULT 0,
+    queued        INTEGER NOT NULL DEFAULT 0,
+    running       INTEGER NOT NULL DEFAULT 0,
+    in_review     INTEGER NOT NULL DEFAULT 0,
+    succeeded     INTEGER NOT NULL DEFAULT 0,
+    failed        INTEGER NOT NULL DEFAULT 0,
+    unpaid        INTEGER NOT NULL DEFAULT 0,
+    cancelled     INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (org, id)
+) STRICT;
+CREATE INDEX batches_of_org ON batches (org, created_at, seq);
+
+INSERT INTO batches (org, id, name, created_at, author, workflow, workflow_name, runs, charged,
+                     queued, running, in_review, succeeded, failed, unpaid, cancelled)
+SELECT r.org, r.batch,
+       coalesce((SELECT l.value FROM labels l WHERE l.run = r.id AND l.key = 'autoretouch_batch_name'), ''),
+       min(r.created_at), r.user, r.workflow, r.workflow_name, count(*), sum(r.charged),
+       sum(r.status = 'queued'), sum(r.status = 'running'), sum(r.status = 'in_review'),
+       sum(r.status = 'succeeded'), sum(r.status = 'failed'), sum(r.status = 'unpaid'),
+       sum(r.status = 'cancelled')
+FROM runs r WHERE r.batch IS NOT NULL GROUP BY r.org, r.batch ORDER BY min(r.created_at);
+
+CREATE TRIGGER batches_count_new_runs AFTER INSERT ON runs WHEN NEW.batch IS NOT NULL
+BEGIN
+    UPDATE batches SET
+        runs      = runs + 1,
+        charged   = charged   + NEW.charged,
+        queued    = queued    + (NEW.status = 'queued'),
+        running   = running   + (NEW.status = 'running'),
+        in_review = in_review + (NEW.status = 'in_review'),
+        succeeded = succeeded + (NEW.status = 'succeeded'),
+        failed    = failed    + (NEW.status = 'failed'),
+        unpaid    = unpaid    + (NEW.status = 'unpaid'),
+        cancelled = cancelled + (NEW.status = 'cancelled')
+    WHERE org = NEW.org AND id = NEW.batch;
+END;
+
+CREATE TRIGGER batches_count_moves AFTER UPDATE OF status, charged ON runs WHEN NEW.batch IS NOT NULL
+BEGIN
+    UPDATE batches SET
+        charged   = charged   + NEW.charged - OLD.charged,
+        queued    = queued    + (NEW.status = 'queued')    - (OLD.status = 'queued'),
+        running   = running   + (NEW.status = 'running')   - (OLD.status = 'running'),
+        in_review = in_review + (NEW.status = 'in_review') - (OLD.status = 'in_review'),
+        succeeded = succeeded + (NEW.status = 'succeeded') - (OLD.status = 'succeeded'),
+        failed    = failed    + (NEW.status = 'failed')    - (OLD.status = 'failed'),
+        unpaid    = unpaid    + (NEW.status = 'unpaid')    - (OLD.status = 'unpaid'),
+        cancelled = cancelled + (NEW.status = 'cancelled') - (OLD.status = 'cancelled')
+    WHERE org = NEW.org AND id = NEW.batch;
+END;
+
+-- Every status that a run took. Old entries are forgotten.
+CREATE TABLE feed (
+    place  INTEGER PRIMARY KEY AUTOINCREMENT,
+    org    BLOB NOT NULL,
+    run    BLOB NOT NULL,
+    status TEXT NOT NULL,
+    at     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX feed_of_org ON feed (org, place);
+
+CREATE TABLE repeatable (
+    org         BLOB NOT NULL REFERENCES orgs (id),
+    user        TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+    seed        BLOB NOT NULL CHECK (length(seed) = 16),
+    begun_at    INTEGER NOT NULL,
+    -- Until when nobody else may try; over as soon as there is an answer.
+    lease_ends  INTEGER NOT NULL,
+    status      INTEGER,
+    headers     TEXT,
+    body        BLOB,
+    CHECK ((status IS NULL) = (headers IS NULL) AND (status IS NULL) = (body IS NULL)),
+    PRIMARY KEY (org, user, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repeatable_by_age ON repeatable (begun_at);
