@@ -10,7 +10,7 @@ use utoipa::openapi::server::ServerBuilder;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::autoretouch::{self, execution, image, organization, upload, workflow};
+use crate::autoretouch::{self, batch, execution, image, organization, upload, workflow};
 use crate::{Front, oauth};
 
 #[derive(OpenApi)]
@@ -56,6 +56,8 @@ pub(crate) fn autoretouch_routes() -> OpenApiRouter<Front> {
         .routes(routes!(execution::watch))
         .routes(routes!(execution::result))
         .routes(routes!(execution::retry))
+        .routes(routes!(execution::give_feedback))
+        .routes(routes!(batch::list))
 }
 
 /// Adds what is said about all routes at once.

@@ -1,6 +1,6 @@
 //! Which organization a request means.
 
-use domain::access::Caller;
+use domain::access::{Caller, Role};
 use domain::id::OrgId;
 
 use crate::{Refusal, Service};
@@ -45,6 +45,22 @@ impl Service {
             OrgChoice::Named(org) if caller.belongs_to(*org) => Ok(*org),
             OrgChoice::Named(org) => Err(not_a_member(org)),
             OrgChoice::Unreadable(name) => Err(not_a_member(name)),
+        }
+    }
+
+    /// [`Service::one_org`], where the caller must be an administrator.
+    pub fn one_org_as_admin(&self, caller: &Caller, choice: &OrgChoice) -> Result<OrgId, Refusal> {
+        let org = self.one_org(caller, choice)?;
+        self.require_admin(caller, org).map(|()| org)
+    }
+
+    /// Refuses with [`Refusal::NotAllowed`] unless the caller is an administrator of the organization.
+    pub(crate) fn require_admin(&self, caller: &Caller, org: OrgId) -> Result<(), Refusal> {
+        match caller.role_in(org) {
+            Some(Role::Admin) => Ok(()),
+            _ => Err(Refusal::NotAllowed(
+                "only an administrator of the organization may do this; ask one".to_owned(),
+            )),
         }
     }
 

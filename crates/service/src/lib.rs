@@ -2,10 +2,16 @@
 //! to the store and the blobs. Knows no HTTP and no picture's pixels.
 
 pub mod access;
+mod batches;
 mod choice;
+mod credits;
+mod feed;
 mod founding;
 mod images;
+mod orgs;
 mod refusal;
+mod repeats;
+mod reviews;
 mod runs;
 mod settings;
 mod waiters;
@@ -23,16 +29,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use choice::OrgChoice;
+pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
 pub use refusal::{Refusal, Thing, TokenFault};
+pub use reviews::{Opinion, Tally};
 pub use runs::{Order, RunDetails};
 pub use settings::ServiceSettings;
-pub use workflows::Checked;
+pub use workflows::{Checked, WorkflowDraft};
 
 use crate::access::Signers;
 use crate::access::Tries;
 use crate::access::{Memberships, Passwords};
+use crate::feed::Channels;
 use crate::waiters::Waiters;
 
 /// What a [`Service`] is made of.
@@ -63,6 +72,7 @@ struct Inner {
     inspect: Arc<dyn Inspect>,
     settings: ServiceSettings,
     waiters: Waiters,
+    channels: Channels,
     signers: Signers,
     memberships: Memberships,
     passwords: Passwords,
@@ -82,6 +92,7 @@ impl Service {
             inspect,
             settings,
             waiters: Waiters::default(),
+            channels: Channels::default(),
             signers: Signers::default(),
             memberships: Memberships::default(),
             passwords: Passwords::default(),

@@ -1,6 +1,7 @@
 //! Why something asked for is not done. Each refusal has a code that never changes; `docs/errors.md` lists them.
 
 use blob::BlobError;
+use domain::id::VersionId;
 use domain::image::ContentHash;
 use domain::run::Status;
 use domain::time::Millis;
@@ -21,6 +22,8 @@ pub enum Thing {
     Org,
     /// A device sign-in under way.
     DeviceCode,
+    /// A batch.
+    Batch,
 }
 
 impl Thing {
@@ -32,6 +35,7 @@ impl Thing {
             Self::Image => "image",
             Self::Org => "organization",
             Self::DeviceCode => "open sign-in with code",
+            Self::Batch => "batch",
         }
     }
 }
@@ -88,6 +92,20 @@ pub enum Refusal {
     NotRetryable {
         /// Its status.
         status: Status,
+    },
+    /// The run does not wait for a check.
+    #[error("the run is {}; only a run in review can be judged", .status.as_str())]
+    NotInReview {
+        /// Its status.
+        status: Status,
+    },
+    /// The workflow was changed since the caller read it.
+    #[error(
+        "the workflow was changed meanwhile and is at version `{latest}`; read it again and repeat your change"
+    )]
+    Stale {
+        /// Its latest version.
+        latest: VersionId,
     },
     /// The request makes no sense.
     #[error("{0}")]
@@ -170,9 +188,12 @@ impl Refusal {
                 Thing::Image => "image_not_found",
                 Thing::Org => "organization_not_found",
                 Thing::DeviceCode => "device_code_not_found",
+                Thing::Batch => "batch_not_found",
             },
             Self::NoResult { .. } => "run_has_no_result",
             Self::NotRetryable { .. } => "run_not_retryable",
+            Self::NotInReview { .. } => "run_not_in_review",
+            Self::Stale { .. } => "workflow_changed",
             Self::Invalid(_) => "request_invalid",
             Self::InvalidSettings(_) => "settings_invalid",
             Self::InvalidWorkflow(_) => "workflow_invalid",

@@ -20,6 +20,7 @@ use serde_json::Value;
 use service::{Order, OrgChoice, RunDetails, Service, Thing};
 
 use super::asker::{Asker, Named, OrgParam, org_of};
+use super::batch;
 use super::error::{ErrorBody, Problem};
 use super::image::respond;
 use super::page::{PageParams, PageView, window_of};
@@ -28,11 +29,8 @@ use super::upload::{PLAIN_TEXT, UploadForm, check_announced, form_boundary, take
 use crate::Front;
 use crate::body::read_all;
 use crate::form::{Pairs, Query};
-use view::{CreateBody, CreateParams, ExecutionView, ListParams};
+use view::{CreateBody, CreateParams, ExecutionView, FeedbackBody, FeedbackView, ListParams};
 
-/// Labels that put an execution into a batch.
-const BATCH_LABELS: [&str; 3] = ["autoretouch_batch_id", BATCH_NAME, "autoretouch_batch_createdAt"];
-const BATCH_NAME: &str = "autoretouch_batch_name";
 /// Names the model that made a result; an addition of ours.
 const MODEL: HeaderName = HeaderName::from_static("packshot-model");
 /// Longest value of that header, in characters.
@@ -88,6 +86,7 @@ pub(crate) async fn create(
             referred(service, &order, body, &mut details).await?
         }
     };
+    details.batch = batch::of_labels(&details.labels);
     let id = service.submit(order, image, name, details).await?;
     Ok((StatusCode::CREATED, [(CONTENT_TYPE, PLAIN_TEXT)], id.to_string()))
 }
@@ -187,10 +186,10 @@ fn filter_of(query: &Pairs) -> Option<RunFilter> {
     }
     filter.input_name = query.get("inputFileName").map(|name| FileName::clean(name).to_string());
     if let Some(name) = query.get("batchName") {
-        filter.labels.insert(BATCH_NAME.to_owned(), name.to_owned());
+        filter.labels.insert(batch::NAME.to_owned(), name.to_owned());
     }
     if query.get("noBatch").is_some_and(|no_batch| no_batch.eq_ignore_ascii_case("true")) {
-        filter.without_labels = BATCH_LABELS.map(str::to_owned).to_vec();
+        filter.without_labels = [batch::ID, batch::NAME, batch::CREATED_AT].map(str::to_owned).to_vec();
     }
     Some(filter)
 }
@@ -365,6 +364,37 @@ pub(crate) async fn retry(
     Named(id): Named,
 ) -> Result<StatusCode, Problem> {
     try_again(&service, &caller, &org_of(&query), &id).await
+}
+
+/// Says whether a result is as it was wanted, and which uploaded images show what was. Replaces what was said before.
+#[utoipa::path(
+    post,
+    path = "/workflow/execution/{executionId}/feedback",
+    tag = "Executions",
+    operation_id = "giveFeedback",
+    params(("executionId" = String, Path, description = "Its id."), OrgParam),
+    request_body(content = FeedbackBody),
+    responses(
+        (status = 201, description = "It is kept.", body = FeedbackView),
+        (status = 400, description = "The body makes no sense.", body = ErrorBody),
+        (status = 401, description = "No valid token.", body = ErrorBody),
+        (status = 404, description = "No organization of yours has such an execution.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn give_feedback(
+    State(front): State<Front>,
+    Asker(caller): Asker,
+    Query(query): Query,
+    Named(id): Named,
+    body: Body,
+) -> Result<impl IntoResponse, Problem> {
+    let id = run_id(&id)?;
+    let body = read_all(body, front.settings.json_bytes_max).await?;
+    let body: FeedbackBody = serde_json::from_slice(&body)
+        .map_err(|error| Problem::invalid(format!("the body is not the JSON expected here: {error}")))?;
+    let feedback = body.read().map_err(Problem::invalid)?;
+    front.service.give_feedback(&caller, &org_of(&query), id, &feedback).await?;
+    Ok((StatusCode::CREATED, Json(FeedbackView::from(&feedback))))
 }
 
 /// The same as `/workflow/execution/{executionId}/retry`, in its old form.

@@ -1,6 +1,7 @@
 //! The AutoRetouch dialect. Its words (executions, credits charged, statuses in capitals) are known in this folder only.
 
 pub(crate) mod asker;
+pub(crate) mod batch;
 pub(crate) mod error;
 pub(crate) mod execution;
 pub(crate) mod image;

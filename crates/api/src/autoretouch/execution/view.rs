@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::run::Run;
+use domain::run::{Feedback, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -58,8 +58,7 @@ pub(crate) struct ExecutionView {
     /// Credits charged for it.
     charged_credits: u32,
     /// Null until there is some.
-    #[schema(value_type = Option<Object>)]
-    feedback: Option<()>,
+    feedback: Option<FeedbackView>,
     /// Always null.
     #[schema(value_type = Option<Object>)]
     fastlane: Option<()>,
@@ -93,10 +92,57 @@ impl From<Run> for ExecutionView {
             workflow_name: run.workflow_name,
             labels: run.labels,
             charged_credits: run.charged,
-            feedback: None,
+            feedback: run.feedback.as_ref().map(FeedbackView::from),
             fastlane: None,
             webhooks: run.webhooks,
         }
+    }
+}
+
+/// What was said about a result.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Feedback)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeedbackView {
+    /// Whether it is as it was wanted.
+    thumbs_up: bool,
+    /// Content hashes of images that show what was wanted.
+    expected_images: Vec<String>,
+}
+
+impl From<&Feedback> for FeedbackView {
+    fn from(feedback: &Feedback) -> Self {
+        Self {
+            thumbs_up: feedback.thumbs_up,
+            expected_images: feedback.expected.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What to say about a result.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = GiveFeedback)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeedbackBody {
+    /// Whether it is as it was wanted.
+    #[schema(value_type = bool)]
+    thumbs_up: Option<bool>,
+    /// Content hashes of uploaded images that show what was wanted.
+    expected_images: Option<Vec<String>>,
+}
+
+impl FeedbackBody {
+    /// What it says; or what is wrong with it.
+    pub(super) fn read(self) -> Result<Feedback, String> {
+        let thumbs_up =
+            self.thumbs_up.ok_or_else(|| "the body has no `thumbsUp`; give true or false".to_owned())?;
+        let read = |text: String| {
+            let start: String = text.chars().take(80).collect();
+            text.parse().map_err(|_| format!("`expectedImages` has `{start}`, which is no content hash"))
+        };
+        let expected =
+            self.expected_images.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Feedback { thumbs_up, expected })
     }
 }
 
