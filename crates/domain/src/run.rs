@@ -350,13 +350,13 @@ impl RetryPolicy {
     }
 }
 
-/// Which runs of a list are wanted. Every member that is `Some` must match.
+/// Which runs of a list are wanted. Every member that names something must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Runs of this workflow.
     pub workflow: Option<WorkflowId>,
-    /// Runs in this status.
-    pub status: Option<Status>,
+    /// Runs in any of these statuses; in whichever, if there are none.
+    pub statuses: Vec<Status>,
     /// Runs of a picture of exactly this name.
     pub input_name: Option<String>,
     /// Runs that have exactly these labels, among others.

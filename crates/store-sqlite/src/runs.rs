@@ -223,8 +223,11 @@ impl Selection {
         if let Some(workflow) = filter.workflow {
             also(" AND r.workflow = ?", &[Value::Blob(workflow.0.as_bytes().to_vec())]);
         }
-        if let Some(status) = filter.status {
-            also(" AND r.status = ?", &[Value::Text(status.as_str().to_owned())]);
+        if !filter.statuses.is_empty() {
+            let places = vec!["?"; filter.statuses.len()].join(", ");
+            let names: Vec<_> =
+                filter.statuses.iter().map(|status| Value::Text(status.as_str().to_owned())).collect();
+            also(&format!(" AND r.status IN ({places})"), &names);
         }
         if let Some(name) = &filter.input_name {
             also(" AND r.input_name = ?", &[Value::Text(name.clone())]);

@@ -182,7 +182,10 @@ fn filter_of(query: &Pairs) -> Option<RunFilter> {
         filter.workflow = Some(workflow.parse().ok()?);
     }
     if let Some(status) = query.get("status") {
-        filter.status = Some(of_name(status)?);
+        filter.statuses = of_name(status);
+        if filter.statuses.is_empty() {
+            return None;
+        }
     }
     filter.input_name = query.get("inputFileName").map(|name| FileName::clean(name).to_string());
     if let Some(name) = query.get("batchName") {

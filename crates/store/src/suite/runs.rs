@@ -263,8 +263,11 @@ pub async fn filters_find_what_they_name(make: impl Fn() -> Empty) {
     let all = RunFilter::default;
     assert_eq!(find(all()).await, [3, 2, 1, 0]);
     assert_eq!(find(RunFilter { workflow: Some(second.id), ..all() }).await, [2]);
-    assert_eq!(find(RunFilter { status: Some(Status::Queued), ..all() }).await, [3, 1, 0]);
-    assert_eq!(find(RunFilter { status: Some(Status::Unpaid), ..all() }).await, [2]);
+    assert_eq!(find(RunFilter { statuses: vec![Status::Queued], ..all() }).await, [3, 1, 0]);
+    assert_eq!(find(RunFilter { statuses: vec![Status::Unpaid], ..all() }).await, [2]);
+    let open = vec![Status::Unpaid, Status::Queued, Status::Failed];
+    assert_eq!(find(RunFilter { statuses: open, ..all() }).await, [3, 2, 1, 0]);
+    assert_eq!(find(RunFilter { statuses: vec![Status::Failed], ..all() }).await, [0; 0]);
     assert_eq!(find(RunFilter { input_name: Some("a.jpg".to_owned()), ..all() }).await, [1, 0]);
     assert_eq!(find(RunFilter { labels: labels(&[("batch", "7")]), ..all() }).await, [2, 1]);
     assert_eq!(find(RunFilter { labels: labels(&[("batch", "7"), ("sku", "x")]), ..all() }).await, [1]);
@@ -275,7 +278,7 @@ pub async fn filters_find_what_they_name(make: impl Fn() -> Empty) {
     let mixed = RunFilter {
         labels: labels(&[("batch", "7")]),
         without_labels: both,
-        status: Some(Status::Unpaid),
+        statuses: vec![Status::Unpaid],
         workflow: Some(second.id),
         input_name: Some("b.jpg".to_owned()),
         batch: None,
