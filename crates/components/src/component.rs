@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
+    Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
     RemoveBackground, SetOnCanvas, settings,
 };
 
@@ -40,6 +40,21 @@ pub trait Component {
     /// Does it.
     fn run(frame: &mut Frame, settings: &Self::Settings, context: &Context<'_>) -> Result<(), Fault>;
 
+    /// Whether it makes one picture of several, by [`Component::join`].
+    const JOINS: bool = false;
+
+    /// Joins the frames of further pictures, in their order, into the first picture's. Called instead of
+    /// [`Component::run`] where a run has several pictures.
+    fn join(
+        frame: &mut Frame,
+        others: Vec<Frame>,
+        settings: &Self::Settings,
+        context: &Context<'_>,
+    ) -> Result<(), Fault> {
+        let _ = (frame, others, settings, context);
+        Err(Fault::input("workflow_invalid", format!("`{}` takes one picture", Self::KIND)))
+    }
+
     /// Names whatever decides the result besides the frame and the settings: the network, with its runtime.
     fn identity(settings: &Self::Settings, context: &Context<'_>) -> Result<Option<String>, Fault> {
         let _ = (settings, context);
@@ -69,6 +84,10 @@ pub struct Entry {
     pub describe: fn() -> Description,
     /// Runs it with canonical settings.
     pub run: fn(&mut Frame, &Value, &Context<'_>) -> Result<(), Fault>,
+    /// Whether it makes one picture of several.
+    pub joins: bool,
+    /// Joins further frames into the first, with canonical settings.
+    pub join: fn(&mut Frame, Vec<Frame>, &Value, &Context<'_>) -> Result<(), Fault>,
     /// Names what decides the result besides frame and settings.
     pub identity: fn(&Value, &Context<'_>) -> Result<Option<String>, Fault>,
     /// Bytes it needs at its peak for that many megapixels.
@@ -84,6 +103,8 @@ impl Entry {
             expensive: C::EXPENSIVE,
             describe: describe::<C>,
             run: run::<C>,
+            joins: C::JOINS,
+            join: join::<C>,
             identity: identity::<C>,
             memory_bytes: C::memory_bytes,
         }
@@ -95,6 +116,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<InputComponent>(),
     Entry::of::<RemoveBackground>(),
     Entry::of::<Crop>(),
+    Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),
     Entry::of::<DropShadow>(),
     Entry::of::<FillBackground>(),
@@ -120,6 +142,7 @@ fn describe<C: Component>() -> Description {
         version: C::VERSION,
         credits: C::CREDITS,
         place: C::PLACE,
+        joins: C::JOINS,
         schema: settings::schema::<C::Settings>(),
         defaults: settings::defaults::<C::Settings>(),
         check: check::<C>,
@@ -139,6 +162,15 @@ fn typed<C: Component>(given: &Value) -> Result<C::Settings, Fault> {
 
 fn run<C: Component>(frame: &mut Frame, given: &Value, context: &Context<'_>) -> Result<(), Fault> {
     C::run(frame, &typed::<C>(given)?, context)
+}
+
+fn join<C: Component>(
+    frame: &mut Frame,
+    others: Vec<Frame>,
+    given: &Value,
+    context: &Context<'_>,
+) -> Result<(), Fault> {
+    C::join(frame, others, &typed::<C>(given)?, context)
 }
 
 fn identity<C: Component>(given: &Value, context: &Context<'_>) -> Result<Option<String>, Fault> {

@@ -2,6 +2,7 @@
 //! requests or money beyond its own price.
 
 mod cache;
+mod combine;
 mod component;
 mod context;
 mod crop;
@@ -22,6 +23,7 @@ mod starter;
 mod toolbox;
 
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Limits};
 pub use crop::Crop;
@@ -32,7 +34,7 @@ pub use fault::Fault;
 pub use fill_background::FillBackground;
 pub use frame::{Encoded, Frame, Origin, Shadow, Subject};
 pub use input::Input as InputComponent;
-pub use pipeline::{Input, Product, process};
+pub use pipeline::{Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
 pub use set_on_canvas::SetOnCanvas;
 pub use setting::{Colour, Length, Number, Ratio, Whole};

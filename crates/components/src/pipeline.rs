@@ -49,41 +49,57 @@ pub struct Product {
 ///
 /// What was done before with the same file, settings, versions and models is taken from the cache, as far as it goes.
 pub fn process(context: &Context<'_>, input: &Input<'_>, steps: &[Step]) -> Result<Product, Fault> {
+    process_together(context, std::slice::from_ref(input), steps)
+}
+
+/// Makes one picture of several: the steps before the first one that joins are done to each of them, the others to what
+/// it made. The product is named after the first. Refuses several pictures where no step joins.
+pub fn process_together(
+    context: &Context<'_>,
+    inputs: &[Input<'_>],
+    steps: &[Step],
+) -> Result<Product, Fault> {
     let entries = entries_of(steps)?;
+    let (first, more) = inputs.split_first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+    let joint = match more {
+        [] => steps.len(),
+        _ => entries
+            .iter()
+            .position(|entry| entry.joins)
+            .ok_or_else(|| Fault::input("workflow_invalid", TAKES_ONE))?,
+    };
     let fit = needed_size(steps);
-    let context = Context { file: Some(File { bytes: input.bytes, fit }), ..context.clone() };
-    let mut key = Key::of_file(&input.hash, &context.limits, fit);
-    let mut keys = Vec::with_capacity(steps.len());
-    for (entry, step) in entries.iter().zip(steps) {
-        let identity = (entry.identity)(&step.settings, &context)?;
-        key = key.after(entry, &step.settings, identity.as_deref());
-        keys.push(key);
+    let mut lines = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let context = Context { file: Some(File { bytes: input.bytes, fit }), ..context.clone() };
+        let start = Key::of_file(&input.hash, &context.limits, fit);
+        let mut line = Line { context, keys: Vec::new(), entries: &entries, steps };
+        line.extend_keys(start, joint)?;
+        lines.push(line);
     }
-    let known = (0..steps.len()).rev().find_map(|index| {
-        let frame = context.cache.get(&keys[index], entries[index].expensive)?;
-        // A step that is kept has said all that the steps before it had to say.
-        (frame.remarks.len() == index + 1).then_some((index + 1, frame))
-    });
-    let (done, mut frame) = known.unwrap_or_else(|| (0, Frame::unread()));
+    let mut others = lines.split_off(1);
+    let mut line = lines.pop().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+    if !more.is_empty() {
+        let ends: Vec<Key> = std::iter::once(&line).chain(&others).filter_map(Line::end).collect();
+        line.extend_keys(Key::of_all(&ends), steps.len())?;
+    }
+    let (done, mut frame) = line.known();
     let mut reports: Vec<StepReport> = Vec::with_capacity(steps.len());
     for index in 0..done {
         reports.push(report(&steps[index], entries[index], &frame.remarks[index], None));
     }
     for index in done..steps.len() {
-        context.check_cancelled()?;
-        let (entry, step) = (entries[index], &steps[index]);
-        let started = Instant::now();
-        frame.remarks.push(Remarks::default());
-        (entry.run)(&mut frame, &step.settings, &context)?;
-        let millis = started.elapsed().as_secs_f64() * 1000.0;
-        tracing::debug!(component = entry.kind, millis, "finished step `{}`", step.label);
-        context.cache.put(&keys[index], &frame, entry.expensive);
-        reports.push(report(step, entry, &frame.remarks[index], Some(millis)));
+        let others = match index == joint {
+            true => others.drain(..).map(|other| other.finished(joint)).collect::<Result<Vec<_>, _>>()?,
+            false => Vec::new(),
+        };
+        let millis = line.step(index, &mut frame, others)?;
+        reports.push(report(&steps[index], entries[index], &frame.remarks[index], Some(millis)));
     }
     let size = (frame.width, frame.height);
     let file = frame.encoded.take().ok_or_else(|| Fault::input("workflow_invalid", NO_EXPORT))?;
     Ok(Product {
-        name: result_name(input.name, &frame.name_edits, size, file.format.extension()),
+        name: result_name(first.name, &frame.name_edits, size, file.format.extension()),
         media_type: file.format.mime(),
         bytes: Arc::unwrap_or_clone(file.bytes),
         width: size.0,
@@ -92,6 +108,70 @@ pub fn process(context: &Context<'_>, input: &Input<'_>, steps: &[Step]) -> Resu
     })
 }
 
+/// One picture on its way, with the name of each step's result.
+struct Line<'a> {
+    context: Context<'a>,
+    keys: Vec<Key>,
+    entries: &'a [&'static Entry],
+    steps: &'a [Step],
+}
+
+impl Line<'_> {
+    /// Names the results of the steps up to `end`, the first of them after `start`.
+    fn extend_keys(&mut self, start: Key, end: usize) -> Result<(), Fault> {
+        let mut key = start;
+        for index in self.keys.len()..end {
+            let (entry, settings) = (self.entries[index], &self.steps[index].settings);
+            let identity = (entry.identity)(settings, &self.context)?;
+            key = key.after(entry, settings, identity.as_deref());
+            self.keys.push(key);
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Option<Key> {
+        self.keys.last().copied()
+    }
+
+    /// The longest part that was done before, and how many steps it is.
+    fn known(&self) -> (usize, Frame) {
+        let found = (0..self.keys.len()).rev().find_map(|index| {
+            let frame = self.context.cache.get(&self.keys[index], self.entries[index].expensive)?;
+            // A step that is kept has said all that the steps before it had to say.
+            (frame.remarks.len() == index + 1).then_some((index + 1, frame))
+        });
+        found.unwrap_or_else(|| (0, Frame::unread()))
+    }
+
+    /// Does one step; answers how many milliseconds it took. It joins `others` if there are any.
+    fn step(&self, index: usize, frame: &mut Frame, others: Vec<Frame>) -> Result<f64, Fault> {
+        self.context.check_cancelled()?;
+        let (entry, step) = (self.entries[index], &self.steps[index]);
+        let started = Instant::now();
+        frame.remarks.push(Remarks::default());
+        if others.is_empty() {
+            (entry.run)(frame, &step.settings, &self.context)?;
+        } else {
+            (entry.join)(frame, others, &step.settings, &self.context)?;
+        }
+        let millis = started.elapsed().as_secs_f64() * 1000.0;
+        tracing::debug!(component = entry.kind, millis, "finished step `{}`", step.label);
+        self.context.cache.put(&self.keys[index], frame, entry.expensive);
+        Ok(millis)
+    }
+
+    /// The picture after the steps up to `end`.
+    fn finished(self, end: usize) -> Result<Frame, Fault> {
+        let (done, mut frame) = self.known();
+        for index in done..end {
+            self.step(index, &mut frame, Vec::new())?;
+        }
+        Ok(frame)
+    }
+}
+
+const NO_PICTURE: &str = "there is no picture to work on";
+const TAKES_ONE: &str = "the workflow takes one picture at a time; add a `combine` step";
 const NO_EXPORT: &str = "a workflow begins with `input` and ends with `export`";
 
 fn entries_of(steps: &[Step]) -> Result<Vec<&'static Entry>, Fault> {
@@ -132,16 +212,21 @@ fn needed_size(steps: &[Step]) -> Option<(u32, u32)> {
     settings::read::<<SetOnCanvas as Component>::Settings>(&first.settings).ok()?.needs()
 }
 
-/// Bytes the work on a picture needs at its peak, without networks and cache.
-pub(crate) fn memory_bytes(limits: &Limits, image: &Image, steps: &[Step]) -> u64 {
-    let full = image.megapixels();
-    let longest = f64::from(image.width.max(image.height).max(1));
-    let share = (f64::from(limits.working_side) / longest).min(1.0);
-    let working = full * share * share;
-    // A JPEG of at least twice the size that is worked on is never decoded in full; other files are, row by row.
-    let decoded = if image.media_type == "image/jpeg" && share <= 0.5 { full / 4.0 } else { full };
+/// Bytes the work on pictures that go into one result needs at its peak, without networks and cache.
+pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], steps: &[Step]) -> u64 {
+    let (mut working, mut decoding, mut files) = (0.0, 0.0_f64, 0);
+    for image in images {
+        let full = image.megapixels();
+        let longest = f64::from(image.width.max(image.height).max(1));
+        let share = (f64::from(limits.working_side) / longest).min(1.0);
+        // A JPEG of at least twice the size that is worked on is never decoded in full; other files are, row by row.
+        let quartered = image.media_type == "image/jpeg" && share <= 0.5;
+        decoding = decoding.max(if quartered { full / 4.0 } else { full });
+        working += full * share * share;
+        files += image.bytes;
+    }
     let mut canvas = working;
-    let mut most = (InputComponent::memory_bytes)(decoded);
+    let mut most = (InputComponent::memory_bytes)(decoding);
     for step in steps {
         if step.kind == SetOnCanvas::KIND
             && let Ok(set) = settings::read::<<SetOnCanvas as Component>::Settings>(&step.settings)
@@ -152,5 +237,5 @@ pub(crate) fn memory_bytes(limits: &Limits, image: &Image, steps: &[Step]) -> u6
             most = most.max((entry.memory_bytes)(canvas));
         }
     }
-    image.bytes + most + (4 << 20)
+    files + most + (4 << 20)
 }

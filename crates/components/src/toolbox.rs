@@ -29,6 +29,16 @@ impl Toolbox {
 
     /// Takes one picture through canonical steps on this thread; ends early, with the code `cancelled`, once `cancel` is set.
     pub fn process(&self, input: &Input<'_>, steps: &[Step], cancel: &AtomicBool) -> Result<Product, Fault> {
+        self.process_together(std::slice::from_ref(input), steps, cancel)
+    }
+
+    /// Makes one picture of several, as [`crate::process_together`] does; ends early like [`Toolbox::process`].
+    pub fn process_together(
+        &self,
+        inputs: &[Input<'_>],
+        steps: &[Step],
+        cancel: &AtomicBool,
+    ) -> Result<Product, Fault> {
         let context = Context {
             runtime: self.runtime.clone(),
             cache: &self.cache,
@@ -37,11 +47,16 @@ impl Toolbox {
             strict_models: self.strict_models,
             file: None,
         };
-        pipeline::process(&context, input, steps)
+        pipeline::process_together(&context, inputs, steps)
     }
 
     /// Bytes the work on that picture needs at its peak, without the networks (which all work shares) and the cache.
     pub fn memory_bytes(&self, image: &Image, steps: &[Step]) -> u64 {
-        pipeline::memory_bytes(&self.limits, image, steps)
+        self.memory_bytes_together(&[image], steps)
+    }
+
+    /// The same for pictures that go into one result.
+    pub fn memory_bytes_together(&self, images: &[&Image], steps: &[Step]) -> u64 {
+        pipeline::memory_bytes(&self.limits, images, steps)
     }
 }

@@ -2,14 +2,14 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
-//! `in.*` or the name of a scene in `scene.txt`.
+//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use components::{ALL, Context, Input, Product, StepCache, catalogue, process};
+use components::{ALL, Context, Input, Product, StepCache, catalogue, process_together};
 use domain::image::{ContentHash, FileName};
 use domain::workflow::Step;
 use neural::{BackendChoice, Runtime, RuntimeOptions};
@@ -99,8 +99,11 @@ fn run(kind: &str, settings: Value, path: &Path) -> Product {
     let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
     let mut context = Context::new(&cache, &cancel);
     context.runtime = Some(recorded());
-    let input = Input { bytes: &bytes, hash: ContentHash([0; 32]), name: &name };
-    process(&context, &input, &steps).unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
+    let mut inputs = vec![Input { bytes: &bytes, hash: ContentHash([0; 32]), name: &name }];
+    let second = fs::read(path.with_file_name("in-2.png")).ok();
+    inputs.extend(second.iter().map(|bytes| Input { bytes, hash: ContentHash([2; 32]), name: &name }));
+    process_together(&context, &inputs, &steps)
+        .unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
 }
 
 fn pixels_of(bytes: &[u8]) -> Bitmap {

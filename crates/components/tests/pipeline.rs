@@ -403,3 +403,34 @@ proptest! {
         }
     }
 }
+
+/// One by one before the joining step, together from there on; remembered like anything else, and not mixed up.
+#[test]
+fn pictures_that_go_together_are_done_one_by_one_until_they_are_joined() {
+    let cache = StepCache::new(CacheLimits { memory_bytes: 64 << 20, disk: None }).expect("a cache");
+    let cancel = AtomicBool::new(false);
+    let mut context = Context::new(&cache, &cancel);
+    context.runtime = Some(recorded());
+    let (cup, stool) = (png(&scene::cup_on_backdrop()), png(&scene::stool_cut_out()));
+    let (first, second) = (FileName::clean("123_front.png"), FileName::clean("123_back.png"));
+    let list = [cut_out(), ("crop", json!({})), ("combine", json!({ "gap": 10 })), ("export", json!({}))];
+    let with_input: Vec<_> = std::iter::once(("input", json!({}))).chain(list).collect();
+    let steps = steps(&with_input);
+    let input = |bytes, number, name| Input { bytes, hash: ContentHash([number; 32]), name };
+    let both = [input(cup.as_slice(), 1, &first), input(stool.as_slice(), 2, &second)];
+    let together = components::process_together(&context, &both, &steps).expect("joined");
+    assert_eq!(together.name.as_str(), "123_front.png");
+    let alone = |input: &Input<'_>| process(&context, input, &steps).expect("alone");
+    let (left, right) = (alone(&both[0]), alone(&both[1]));
+    assert_eq!(together.height, left.height);
+    let scaled = f64::from(right.width) * f64::from(left.height) / f64::from(right.height);
+    assert_eq!(together.width, left.width + 10 + scaled.round() as u32);
+    assert!(alone(&both[0]).reports.iter().all(|report| report.cached), "remembered");
+    let again = components::process_together(&context, &both, &steps).expect("joined");
+    assert_eq!((&again.bytes, again.reports.iter().all(|report| report.cached)), (&together.bytes, true));
+    let swapped = components::process_together(&context, &[both[1], both[0]], &steps).expect("joined");
+    assert_ne!(swapped.bytes, together.bytes);
+    let without = catalogue().check(&[steps[0].clone(), steps[4].clone()]).expect("good steps");
+    let fault = components::process_together(&context, &both, &without).expect_err("takes one");
+    assert!(fault.message.contains("combine"), "{}", fault.message);
+}

@@ -31,6 +31,8 @@ pub struct Description {
     pub credits: u32,
     /// Where it may stand.
     pub place: Place,
+    /// Whether it makes one picture of several: what stands before it is done to each of them.
+    pub joins: bool,
     /// JSON Schema of its settings, defaults included.
     pub schema: Value,
     /// Every setting with its default.
@@ -106,6 +108,11 @@ impl Catalogue {
         Ok(checked)
     }
 
+    /// Whether these steps make one picture of several.
+    pub fn takes_several(&self, steps: &[Step]) -> bool {
+        steps.iter().filter_map(|step| self.find(&step.kind)).any(|entry| entry.joins)
+    }
+
     /// Credits one run of these steps costs.
     pub fn price(&self, steps: &[Step]) -> u32 {
         steps.iter().filter_map(|step| self.find(&step.kind)).map(|entry| entry.credits).sum()
@@ -151,6 +158,7 @@ mod tests {
             version: 1,
             credits,
             place,
+            joins: kind == "combine",
             schema: json!({ "properties": { "size": {} } }),
             defaults: json!({ "size": 1 }),
             check: |given| match given.get("size").and_then(Value::as_u64).unwrap_or(1) {
@@ -180,6 +188,14 @@ mod tests {
         assert_eq!(checked[0].settings, json!({ "size": 1 }));
         assert_eq!(checked[1].settings, json!({ "size": 3 }));
         assert_eq!(catalogue().price(&checked), 10);
+    }
+
+    #[test]
+    fn a_joining_step_takes_several() {
+        let catalogue =
+            Catalogue::new(vec![describe("combine", Place::Middle, 0), describe("crop", Place::Middle, 0)]);
+        assert!(catalogue.takes_several(&[step("crop", json!({})), step("combine", json!({}))]));
+        assert!(!catalogue.takes_several(&[step("crop", json!({}))]));
     }
 
     #[test]

@@ -294,22 +294,34 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
         .map_err(|invalid| fail("workflow_invalid", invalid.to_string(), Fault::Input))?;
     // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
     let alone = claim.crashes > 0;
-    let needed = if alone { u64::MAX } else { toolbox.memory_bytes(&run.input, &steps) };
+    let images: Vec<&Image> =
+        std::iter::once(&run.input).chain(run.more_inputs.iter().map(|more| &more.image)).collect();
+    let needed = if alone { u64::MAX } else { toolbox.memory_bytes_together(&images, &steps) };
     let waited = Instant::now();
     let admitted = shared.admission.admit(needed).await;
     metrics::histogram!("packshot_admission_seconds").record(waited.elapsed().as_secs_f64());
     metrics::gauge!("packshot_memory_free_bytes").set(shared.admission.free_bytes() as f64);
-    let bytes = blobs.read(run.input.hash).await.map_err(|error| {
-        fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
-    })?;
+    let mut files = Vec::with_capacity(images.len());
+    for image in images {
+        files.push(blobs.read(image.hash).await.map_err(|error| {
+            fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
+        })?);
+    }
     let toolbox = Arc::clone(toolbox);
     let stop = Arc::clone(stop);
-    let (hash, name, id) = (run.input.hash, run.input_name.clone(), run.id);
+    let id = run.id;
     let worked = tokio::task::spawn_blocking(move || {
         // Held until the work is over, even if nobody waits for it any more.
         let _admitted = admitted;
-        let input = components::Input { bytes: &bytes, hash, name: &name };
-        toolbox.process(&input, &steps, &stop)
+        let first = (run.input.hash, &run.input_name);
+        let named =
+            std::iter::once(first).chain(run.more_inputs.iter().map(|more| (more.image.hash, &more.name)));
+        let inputs: Vec<_> = files
+            .iter()
+            .zip(named)
+            .map(|(bytes, (hash, name))| components::Input { bytes, hash, name })
+            .collect();
+        toolbox.process_together(&inputs, &steps, &stop)
     })
     .await;
     let product = match worked {

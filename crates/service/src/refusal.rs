@@ -116,6 +116,12 @@ pub enum Refusal {
     /// The list of steps is no workflow.
     #[error("{0}")]
     InvalidWorkflow(String),
+    /// The workflow makes one picture of one, not of several.
+    #[error("the workflow takes one image and {given} were given; use one with a `combine` step")]
+    TakesOne {
+        /// How many were given.
+        given: usize,
+    },
     /// The file is not a picture that can be worked on.
     #[error("{0}")]
     Unusable(String),
@@ -197,6 +203,7 @@ impl Refusal {
             Self::Invalid(_) => "request_invalid",
             Self::InvalidSettings(_) => "settings_invalid",
             Self::InvalidWorkflow(_) => "workflow_invalid",
+            Self::TakesOne { .. } => "workflow_takes_one_image",
             Self::Unusable(_) => "image_unusable",
             Self::UnknownImage { .. } => "image_not_uploaded",
             Self::NotAllowed(_) => "not_allowed",

@@ -8,7 +8,7 @@ use domain::batch::BatchRef;
 use domain::id::{EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::page::{Page, Window};
-use domain::run::{Fault, Feedback, Run, RunFilter, State, Status};
+use domain::run::{Fault, Feedback, NamedImage, Run, RunFilter, State, Status};
 use domain::workflow::Workflow;
 use serde_json::Value;
 use store::{NewRun, Retried};
@@ -23,6 +23,8 @@ const LABEL_VALUE_BYTES_MAX: usize = 2000;
 /// Most addresses to tell of a run's end, and most bytes in one.
 const WEBHOOKS_MAX: usize = 20;
 const WEBHOOK_BYTES_MAX: usize = 2000;
+/// Most pictures that go into one result.
+const INPUTS_MAX: usize = 16;
 /// Most pictures that one feedback names.
 const EXPECTED_MAX: usize = 100;
 
@@ -156,8 +158,30 @@ impl Service {
         input_name: FileName,
         details: RunDetails,
     ) -> Result<RunId, Refusal> {
+        self.submit_together(order, NamedImage { image: input, name: input_name }, Vec::new(), details).await
+    }
+
+    /// The same on several pictures that go into one result, which is named after the first. Refuses with
+    /// [`Refusal::TakesOne`] where the workflow makes one picture of one.
+    pub async fn submit_together(
+        &self,
+        order: Order,
+        first: NamedImage,
+        more_inputs: Vec<NamedImage>,
+        details: RunDetails,
+    ) -> Result<RunId, Refusal> {
         let RunDetails { labels, overrides, webhooks, batch } = details.check()?;
         let Order { user, workflow } = order;
+        if !more_inputs.is_empty() && !self.0.catalogue.takes_several(&workflow.version.steps) {
+            return Err(Refusal::TakesOne { given: more_inputs.len() + 1 });
+        }
+        if more_inputs.len() >= INPUTS_MAX {
+            return Err(Refusal::Invalid(format!(
+                "{} pictures are given, at most {INPUTS_MAX} go into one result",
+                more_inputs.len() + 1
+            )));
+        }
+        let NamedImage { image: input, name: input_name } = first;
         self.0
             .catalogue
             .resolve(&workflow.version.steps, &overrides)
@@ -173,7 +197,7 @@ impl Service {
             created_at: self.now(),
             input,
             input_name,
-            more_inputs: Vec::new(),
+            more_inputs,
             batch: batch.as_ref().map(|batch| batch.id.clone()),
             labels,
             overrides,

@@ -100,7 +100,9 @@ impl From<Refusal> for Problem {
             Refusal::Invalid(_) | Refusal::InvalidSettings(_) | Refusal::InvalidWorkflow(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Refusal::Unusable(_) | Refusal::UnknownImage { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::Unusable(_) | Refusal::UnknownImage { .. } | Refusal::TakesOne { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
             Refusal::Unauthenticated(_) | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

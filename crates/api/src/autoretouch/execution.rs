@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::id::{RunId, VersionId, WorkflowId};
 use domain::image::FileName;
-use domain::run::{Outcome, RunFilter};
+use domain::run::{NamedImage, Outcome, RunFilter};
 use futures::stream;
 use serde_json::Value;
 use service::{Order, OrgChoice, RunDetails, Service, Thing};
@@ -29,7 +29,7 @@ use super::upload::{PLAIN_TEXT, UploadForm, check_announced, form_boundary, take
 use crate::Front;
 use crate::body::read_all;
 use crate::form::{Pairs, Query};
-use view::{CreateBody, CreateParams, ExecutionView, FeedbackBody, FeedbackView, ListParams};
+use view::{CreateBody, CreateParams, ExecutionView, FeedbackBody, FeedbackView, ListParams, OneOrMore};
 
 /// Names the model that made a result; an addition of ours.
 const MODEL: HeaderName = HeaderName::from_static("packshot-model");
@@ -70,11 +70,12 @@ pub(crate) async fn create(
     let order = service.order(&caller, &org_of(&query), workflow, version).await?;
     crate::observe::note_org(order.org());
     let mut details = RunDetails { labels: labels_of(&query), ..RunDetails::default() }.check()?;
-    let (image, name) = match form_boundary(&headers) {
+    let (image, more) = match form_boundary(&headers) {
         Some(boundary) => {
             check_announced(&headers, service)?;
             let intake = service.intake_of(&order).await?;
-            take_file(service, intake, body, &boundary).await?
+            let (image, name) = take_file(service, intake, body, &boundary).await?;
+            (NamedImage { image, name }, Vec::new())
         }
         None => {
             let body = read_all(body, front.settings.json_bytes_max).await?;
@@ -87,7 +88,7 @@ pub(crate) async fn create(
         }
     };
     details.batch = batch::of_labels(&details.labels);
-    let id = service.submit(order, image, name, details).await?;
+    let id = service.submit_together(order, image, more, details).await?;
     Ok((StatusCode::CREATED, [(CONTENT_TYPE, PLAIN_TEXT)], id.to_string()))
 }
 
@@ -116,25 +117,32 @@ fn labels_of(query: &Pairs) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The image a JSON body refers to; what else it says goes into `details`.
+/// The image a JSON body refers to, and those that go with it; what else it says goes into `details`.
 async fn referred(
     service: &Service,
     order: &Order,
     body: CreateBody,
     details: &mut RunDetails,
-) -> Result<(domain::image::Image, FileName), Problem> {
-    let image =
-        body.image.ok_or_else(|| Problem::invalid("the body has no `image`; name the one to work on"))?;
-    let name = image.name.ok_or_else(|| Problem::invalid("`image` has no `name`; give its file name"))?;
-    let hash = image
-        .content_hash
-        .ok_or_else(|| Problem::invalid("`image` has no `contentHash`; give the one its upload answered"))?;
-    let hash = hash.trim().parse().map_err(|_| {
-        let start: String = hash.chars().take(80).collect();
-        let message =
-            format!("`contentHash` is `{start}`, which no upload answers; give 64 hexadecimal digits");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "image_not_uploaded", message)
-    })?;
+) -> Result<(NamedImage, Vec<NamedImage>), Problem> {
+    let missing = || Problem::invalid("the body has no `image`; name the one to work on");
+    let references = match body.image.ok_or_else(missing)? {
+        OneOrMore::One(image) => vec![image],
+        OneOrMore::More(images) => images,
+    };
+    let mut images = Vec::with_capacity(references.len());
+    for image in references {
+        let name = image.name.ok_or_else(|| Problem::invalid("`image` has no `name`; give its file name"))?;
+        let hash = image.content_hash.ok_or_else(|| {
+            Problem::invalid("`image` has no `contentHash`; give the one its upload answered")
+        })?;
+        let hash = hash.trim().parse().map_err(|_| {
+            let start: String = hash.chars().take(80).collect();
+            let message =
+                format!("`contentHash` is `{start}`, which no upload answers; give 64 hexadecimal digits");
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "image_not_uploaded", message)
+        })?;
+        images.push((name, hash));
+    }
     for (key, value) in body.labels.unwrap_or_default() {
         let value = match value {
             Value::String(text) => text,
@@ -149,7 +157,13 @@ async fn referred(
     }
     details.overrides = body.settings;
     details.webhooks = body.webhooks.unwrap_or_default();
-    Ok((service.uploaded(order, hash).await?, FileName::clean(&name)))
+    let mut found = Vec::with_capacity(images.len());
+    for (name, hash) in images {
+        let image = service.uploaded(order, hash).await?;
+        found.push(NamedImage { image, name: FileName::clean(&name) });
+    }
+    let mut found = found.into_iter();
+    Ok((found.next().ok_or_else(missing)?, found.collect()))
 }
 
 /// Lists an organization's executions, newest first.

@@ -115,6 +115,7 @@ fn component(kind: &'static str, place: Place, credits: u32) -> Description {
         version: 1,
         credits,
         place,
+        joins: false,
         schema: json!({ "properties": { "targetFormat": {}, "quality": {} } }),
         defaults: json!({}),
         check: |given| match given.get("quality").and_then(Value::as_i64) {

@@ -22,6 +22,12 @@ impl Key {
         Self::hash(&[FORMAT.as_bytes(), &hash.0, format!("{how:?}").as_bytes()])
     }
 
+    /// Where the chain goes on after several pictures became one.
+    pub fn of_all(keys: &[Self]) -> Self {
+        let parts: Vec<&[u8]> = keys.iter().map(|key| key.0.as_slice()).collect();
+        Self::hash(&parts)
+    }
+
     /// The result of one more step.
     pub fn after(&self, entry: &Entry, settings: &Value, identity: Option<&str>) -> Self {
         let mut canonical = String::new();

@@ -150,7 +150,8 @@ impl FeedbackBody {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = CreateExecution)]
 pub(crate) struct CreateBody {
-    pub(super) image: Option<ImageRef>,
+    /// The image; or, for a workflow with a `combine` step, several of them that go into one result.
+    pub(super) image: Option<OneOrMore>,
     /// Your own words on it, given back as they are.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub(super) labels: Option<Map<String, Value>>,
@@ -160,6 +161,14 @@ pub(crate) struct CreateBody {
     pub(super) settings: Value,
     /// URLs to be told of its end.
     pub(super) webhooks: Option<Vec<String>>,
+}
+
+/// One uploaded image, or several.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum OneOrMore {
+    One(ImageRef),
+    More(Vec<ImageRef>),
 }
 
 /// An uploaded image.
