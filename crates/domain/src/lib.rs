@@ -5,6 +5,7 @@ pub mod access;
 pub mod batch;
 pub mod component;
 pub mod event;
+pub mod grouping;
 pub mod id;
 pub mod image;
 pub mod ledger;
