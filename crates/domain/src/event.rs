@@ -1,7 +1,7 @@
 //! What happened to runs, for those who asked to be told. It is recorded in the transaction that makes it true.
 
 use crate::id::{EventId, OrgId, RunId};
-use crate::run::Status;
+use crate::run::{Run, Status};
 use crate::time::Timestamp;
 
 /// A run came to rest, or needs somebody.
@@ -37,4 +37,19 @@ impl Event {
     pub const fn tells(status: Status) -> bool {
         status.is_final() || matches!(status, Status::InReview)
     }
+}
+
+/// What is sent of an event, in the words of a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Media type of the body.
+    pub media_type: &'static str,
+    /// The body, exactly as it is signed and sent.
+    pub body: Vec<u8>,
+}
+
+/// Puts events into the words their receivers know.
+pub trait Dialect: Send + Sync {
+    /// What to send of an event. `run` is the run as it was when that happened, whatever became of it since.
+    fn message(&self, event: &Event, run: Run) -> Message;
 }

@@ -46,6 +46,8 @@ id! {
     GrantId,
     /// Something that happened to a run.
     EventId,
+    /// One event on its way to one address.
+    DeliveryId,
     /// One line of the ledger.
     EntryId,
     /// One attempt's hold on a run; a new one for every attempt, so that an old one proves nothing.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod batch;
 pub mod component;
+pub mod delivery;
 pub mod event;
 pub mod grouping;
 pub mod id;

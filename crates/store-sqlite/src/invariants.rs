@@ -54,15 +54,30 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "a run is told of once in each final status",
-        "SELECT format('%s %s to %s', lower(hex(run)), status, address) FROM outbox
+        "SELECT format('%s %s to %s', lower(hex(run)), status, address) FROM deliveries
          WHERE status = 'succeeded' GROUP BY run, status, address HAVING count(*) > 1",
     ),
     (
-        "a run's end is in the outbox for each of its addresses",
+        "a run's end is to be told to each of its addresses",
         "SELECT format('%s %s to %s', lower(hex(r.id)), r.status, w.value)
          FROM runs r, json_each(r.webhooks) w
          WHERE r.status IN ('succeeded', 'failed', 'unpaid', 'in_review', 'cancelled') AND NOT EXISTS (
-             SELECT 1 FROM outbox o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status)",
+             SELECT 1 FROM deliveries o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status)",
+    ),
+    (
+        "a delivery has an attempt for each that it counts",
+        "SELECT lower(hex(d.id)) FROM deliveries d
+         WHERE d.attempts <> (SELECT count(*) FROM delivery_attempts a WHERE a.delivery = d.id)
+            OR (d.state <> 'pending' AND d.attempts = 0)",
+    ),
+    (
+        "what is delivered was taken by its receiver, and nothing else was",
+        "SELECT lower(hex(d.id)) FROM deliveries d WHERE (d.state = 'delivered') > EXISTS (
+             SELECT 1 FROM delivery_attempts a WHERE a.delivery = d.id AND a.error IS NULL)",
+    ),
+    (
+        "a delivery knows its run's organization",
+        "SELECT lower(hex(d.id)) FROM deliveries d JOIN runs r ON r.id = d.run WHERE r.org <> d.org",
     ),
     (
         "a balance is the sum of its entries",
@@ -163,6 +178,28 @@ pub fn missing_runs(db: &Path, acknowledged: &[RunId]) -> Vec<RunId> {
     let mut find = conn.prepare("SELECT 1 FROM runs WHERE id = ?1").expect("a statement");
     let missing = acknowledged.iter().filter(|run| !find.exists([run.0.as_bytes()]).expect("an answer"));
     missing.copied().collect()
+}
+
+/// An attempt's HTTP status and error.
+pub type AttemptKept = (Option<u16>, Option<String>);
+
+/// What the database file says of the deliveries to a receiver: their states, and all their attempts in order.
+pub fn deliveries_to(db: &Path, receiver: &str) -> (Vec<String>, Vec<AttemptKept>) {
+    let conn = open(db);
+    let snapshot = conn.unchecked_transaction().expect("a snapshot");
+    let mut find = snapshot
+        .prepare("SELECT state FROM deliveries WHERE receiver = ?1 ORDER BY seq")
+        .expect("a statement");
+    let states = find.query_map([receiver], |row| row.get(0)).expect("an answer");
+    let states = states.collect::<Result<_, _>>().expect("rows");
+    let mut find = snapshot
+        .prepare(
+            "SELECT a.status, a.error FROM delivery_attempts a JOIN deliveries d ON d.id = a.delivery
+             WHERE d.receiver = ?1 ORDER BY d.seq, a.number",
+        )
+        .expect("a statement");
+    let attempts = find.query_map([receiver], |row| Ok((row.get(0)?, row.get(1)?))).expect("an answer");
+    (states, attempts.collect::<Result<_, _>>().expect("rows"))
 }
 
 fn open(db: &Path) -> Connection {

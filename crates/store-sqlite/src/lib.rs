@@ -8,6 +8,7 @@ mod access;
 mod batches;
 mod clock;
 mod database;
+mod deliveries;
 mod error;
 mod feed;
 mod idempotency;
@@ -28,4 +29,4 @@ mod writer;
 pub use clock::SystemClock;
 pub use database::Sqlite;
 #[cfg(any(test, feature = "invariants"))]
-pub use invariants::{check_invariants, missing_runs};
+pub use invariants::{AttemptKept, check_invariants, deliveries_to, missing_runs};

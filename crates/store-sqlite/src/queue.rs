@@ -10,8 +10,8 @@ use store::{Claim, Depth, Lost, Queue, Settled, Settlement, StoreError, WorkerId
 use tracing::error;
 
 use crate::database::Sqlite;
+use crate::deliveries::record_event;
 use crate::rows::{self, RUN_COLUMNS, id_list, json, named, number, time, to_json, uuid};
-use crate::runs::record_event;
 use crate::sql::Sql;
 use crate::workflows::admit;
 use crate::writer::Tx;
@@ -373,7 +373,7 @@ impl Queue for Sqlite {
     async fn outbox(&self, org: OrgId, run: RunId) -> Result<Vec<(EventId, String, Status)>, StoreError> {
         self.read(move |conn| {
             conn.all(
-                "SELECT event, address, status FROM outbox WHERE run = ?1 AND org = ?2 ORDER BY seq",
+                "SELECT event, address, status FROM deliveries WHERE run = ?1 AND org = ?2 ORDER BY seq",
                 params![run.0.as_bytes(), org.0.as_bytes()],
                 |row| Ok((EventId(uuid(row, 0)?), row.get(1)?, named(row, 2, Status::parse)?)),
             )

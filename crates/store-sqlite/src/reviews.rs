@@ -9,8 +9,9 @@ use rusqlite::params;
 use store::{Judged, Judgement, Reviews, Ruling, StoreError};
 
 use crate::database::Sqlite;
+use crate::deliveries::record_event;
 use crate::rows::{id_list, json, named, to_json};
-use crate::runs::{enqueue, record_event};
+use crate::runs::enqueue;
 use crate::sql::Sql;
 use crate::writer::Tx;
 

@@ -1,8 +1,7 @@
 //! Runs as their owners see them.
 
 use async_trait::async_trait;
-use domain::event::Event;
-use domain::id::{EntryId, EventId, OrgId, RunId};
+use domain::id::{EntryId, OrgId, RunId};
 use domain::ledger;
 use domain::page::{Page, Window};
 use domain::run::{Run, RunFilter, Status};
@@ -13,6 +12,7 @@ use store::{Accepted, NewRun, Retried, Runs, StoreError};
 
 use crate::batches;
 use crate::database::Sqlite;
+use crate::deliveries::record_event;
 use crate::rows::{self, RUN_COLUMNS, limits, named, time, to_json, uuid};
 use crate::sql::Sql;
 use crate::workflows::{Movement, balance, enter};
@@ -119,37 +119,6 @@ pub(crate) fn enqueue(tx: &Tx<'_>, org: OrgId, run: RunId, due_at: Timestamp) ->
             params![run.0.as_bytes(), org.0.as_bytes(), due_at.0],
         )
         .map(drop)
-}
-
-/// Puts an event into the outbox, once for each different address, if this status is worth telling.
-pub(crate) fn record_event(
-    tx: &Tx<'_>,
-    event: EventId,
-    org: OrgId,
-    run: RunId,
-    addresses: &[String],
-    status: Status,
-) -> Result<(), StoreError> {
-    if !Event::tells(status) {
-        return Ok(());
-    }
-    for (index, address) in addresses.iter().enumerate() {
-        if addresses[..index].contains(address) {
-            continue;
-        }
-        tx.conn.exec(
-            "INSERT INTO outbox (event, org, run, address, status, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                event.0.as_bytes(),
-                org.0.as_bytes(),
-                run.0.as_bytes(),
-                address,
-                status.as_str(),
-                tx.now.0
-            ],
-        )?;
-    }
-    Ok(())
 }
 
 fn retry(

@@ -10,8 +10,11 @@ use store::StoreError;
 use crate::error::store_error;
 
 /// Every migration, in order; its place from 1 is the schema version it leads to.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_begin.sql"), include_str!("../migrations/0002_orders.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_begin.sql"),
+    include_str!("../migrations/0002_orders.sql"),
+    include_str!("../migrations/0003_deliveries.sql"),
+];
 
 /// Marks a file as ours: `Pack` in ASCII.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Pack");

@@ -326,15 +326,20 @@ async fn the_checker_finds_what_is_wrong() {
             "INSERT INTO queue (run, org, due_at, ready_at) SELECT id, org, 0, 0 FROM runs WHERE status = 'succeeded'",
             "no place",
         ),
-        ("DELETE FROM outbox", "in the outbox"),
+        ("DELETE FROM deliveries", "to be told to each"),
         ("DELETE FROM images", "may see its results"),
         ("DELETE FROM labels", "label index"),
         ("DELETE FROM versions", "refers to"),
         ("DROP TRIGGER entries_never_change; UPDATE entries SET balance = balance + 1", "sum up to it"),
         (
-            "INSERT INTO outbox (event, org, run, address, status, at) SELECT zeroblob(16), org, run, address, status, at FROM outbox",
+            "INSERT INTO deliveries (id, event, org, run, address, receiver, status, at, charged, started_at, finished_at, result,
+                                     state, due_at)
+             SELECT zeroblob(16), zeroblob(16), org, run, address, receiver, status, at, charged, started_at, finished_at, result,
+                    state, due_at FROM deliveries",
             "told of once",
         ),
+        ("UPDATE deliveries SET attempts = 1", "each that it counts"),
+        ("UPDATE deliveries SET state = 'delivered', due_at = NULL, ended_at = 1, attempts = 1", "taken by its receiver"),
     ];
     for (sql, rule) in breaks {
         let copy = folder.path().join("copy.db");

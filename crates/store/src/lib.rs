@@ -6,6 +6,7 @@
 
 mod access;
 mod batches;
+mod deliveries;
 mod error;
 mod feed;
 mod idempotency;
@@ -18,6 +19,7 @@ mod workflows;
 
 pub use access::{Access, Founding, NewUser, SigningKey};
 pub use batches::Batches;
+pub use deliveries::{Deliveries, Redelivery, Taken, Taking, WebhookSecret, WebhookSecrets};
 pub use error::StoreError;
 pub use feed::{FEED_KEPT, Feed, FeedPart};
 pub use idempotency::{ANSWERS_KEPT, Idempotency};
@@ -33,7 +35,7 @@ use tokio::sync::broadcast;
 
 /// Everything that is remembered, in one place.
 pub trait Store:
-    Access + Workflows + Images + Ledger + Runs + Queue + Batches + Reviews + Feed + Idempotency
+    Access + Workflows + Images + Ledger + Runs + Queue + Batches + Reviews + Feed + Idempotency + Deliveries
 {
     /// The clock that leases, pauses and creation times follow: the database's, so that servers need not agree.
     fn clock(&self) -> &dyn Clock;

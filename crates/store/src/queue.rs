@@ -77,7 +77,7 @@ pub struct Depth {
 pub trait Queue: Send + Sync {
     /// Takes up to `many` runs that are due, or whose lease is over, fairly across organizations: one with a long
     /// backlog does not delay the others. A lease that ran out counts as a crash; a run with too many crashes is not
-    /// given out but failed with code `worker_crashed`, its event in the outbox (ids from `events`, one a run at most).
+    /// given out but failed with code `worker_crashed`, its event recorded (ids from `events`, one a run at most).
     /// `tokens` holds `many` fresh lease tokens, `events` as many fresh event ids.
     async fn claim(
         &self,
@@ -108,7 +108,7 @@ pub trait Queue: Send + Sync {
     /// How long the queue is.
     async fn depth(&self) -> Result<Depth, StoreError>;
 
-    /// Events recorded for this run, oldest first: the address to tell and the status to tell of. For deliveries. An
+    /// Events recorded for this run, oldest first: the address to tell and the status to tell of. An
     /// event has one row for each different address of the run, all with the event's id.
     async fn outbox(&self, org: OrgId, run: RunId) -> Result<Vec<(EventId, String, Status)>, StoreError>;
 }

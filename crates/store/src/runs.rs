@@ -50,7 +50,7 @@ pub enum Retried {
 #[async_trait]
 pub trait Runs: Send + Sync {
     /// Files a run. In one transaction: its price is charged if the balance allows, then it is queued; otherwise it is
-    /// filed as unpaid, nothing is charged, and its event goes to the outbox. Repeating it with the same run id changes
+    /// filed as unpaid, nothing is charged, and its event is recorded to be told. Repeating it with the same run id changes
     /// nothing and answers the same, whatever became of the run since. Refuses with `Missing` if there is no such
     /// organization or workflow version.
     async fn accept(&self, new: &NewRun) -> Result<Accepted, StoreError>;

@@ -7,6 +7,7 @@
 )]
 
 pub mod access;
+pub mod deliveries;
 pub mod fixture;
 pub mod lease;
 pub mod model;
@@ -140,6 +141,14 @@ macro_rules! suite {
                 many_workers_never_share_a_run,
                 the_queue_knows_its_depth,
                 changes_are_told_once_they_are_true,
+            }
+            deliveries {
+                a_delivery_tells_what_was_true_then,
+                every_attempt_is_kept,
+                a_delivery_whose_lease_is_over_is_taken_again,
+                a_receiver_with_a_backlog_delays_no_other,
+                deliveries_are_listed_for_their_owner,
+                a_secret_is_made_once_and_outlives_its_change,
             }
         }
 

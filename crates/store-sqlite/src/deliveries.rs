@@ -1,0 +1,419 @@
+//! Deliveries: recorded with the state they tell of, taken on a lease, settled attempt by attempt.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use domain::delivery::{
+    Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Report, Verdict, receiver,
+};
+use domain::event::Event;
+use domain::id::{DeliveryId, EventId, LeaseToken, OrgId, RunId};
+use domain::page::{Cursor, Slice};
+use domain::run::Status;
+use domain::time::{Millis, Timestamp};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
+use store::{Deliveries, Redelivery, StoreError, Taken, Taking, WebhookSecret, WebhookSecrets};
+use tracing::error;
+use uuid::{Builder, Uuid};
+
+use crate::database::Sqlite;
+use crate::rows::{self, RUN_COLUMNS, named, time, unreadable, uuid};
+use crate::sql::Sql;
+use crate::writer::Tx;
+
+/// Records an event, once for each different address, if this status is worth telling. To be called once the run's row
+/// says what is to be told.
+pub(crate) fn record_event(
+    tx: &Tx<'_>,
+    event: EventId,
+    org: OrgId,
+    run: RunId,
+    addresses: &[String],
+    status: Status,
+) -> Result<(), StoreError> {
+    if !Event::tells(status) {
+        return Ok(());
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        if addresses[..index].contains(address) {
+            continue;
+        }
+        tx.conn.exec(
+            "INSERT INTO deliveries (id, event, org, run, address, receiver, at, status, started_at, finished_at, charged,
+                                     result, failure, state, due_at)
+             SELECT ?1, ?2, ?3, id, ?5, ?6, ?7, ?8, started_at, finished_at, charged, result, failure, 'pending', ?7
+             FROM runs WHERE id = ?4",
+            params![
+                fresh_id(tx)?.as_bytes(),
+                event.0.as_bytes(),
+                org.0.as_bytes(),
+                run.0.as_bytes(),
+                address,
+                receiver(address),
+                tx.now.0,
+                status.as_str(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// A UUID of version 7 at the store's time.
+fn fresh_id(tx: &Tx<'_>) -> Result<Uuid, StoreError> {
+    let random: Option<[u8; 10]> = tx.conn.one("SELECT randomblob(10)", [], |row| row.get(0))?;
+    let random =
+        random.ok_or_else(|| StoreError::Unavailable("the database made no random bytes".to_owned()))?;
+    Ok(Builder::from_unix_timestamp_millis(tx.now.0.max(0).unsigned_abs(), &random).into_uuid())
+}
+
+/// The columns [`delivery`] reads, in its order, of a table called `d`.
+const DELIVERY_COLUMNS: &str =
+    "d.id, d.event, d.org, d.run, d.status, d.at, d.address, d.attempts, d.state, d.due_at, d.ended_at";
+const DELIVERY_WIDTH: usize = 11;
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let state = match named(row, 8, DeliveryStatus::parse)? {
+        DeliveryStatus::Pending => DeliveryState::Pending { due_at: time(row, 9)? },
+        DeliveryStatus::Delivered => DeliveryState::Delivered { at: time(row, 10)? },
+        DeliveryStatus::Failed => DeliveryState::Failed { at: time(row, 10)? },
+    };
+    Ok(Delivery {
+        id: DeliveryId(uuid(row, 0)?),
+        event: Event {
+            id: EventId(uuid(row, 1)?),
+            org: OrgId(uuid(row, 2)?),
+            run: RunId(uuid(row, 3)?),
+            status: named(row, 4, Status::parse)?,
+            at: time(row, 5)?,
+        },
+        address: row.get(6)?,
+        attempts: row.get(7)?,
+        state,
+    })
+}
+
+/// The columns of a run as it was at the event: what changes over a run's life comes from the delivery.
+fn run_then() -> String {
+    let kept = ["status", "started_at", "finished_at", "charged", "result", "failure"];
+    let columns = RUN_COLUMNS.split(',').map(str::trim);
+    let columns =
+        columns.map(|name| if kept.contains(&name) { format!("d.{name}") } else { format!("r.{name}") });
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+/// Takes turns over the receivers that have something due, going on after the one served last.
+fn take(tx: &Tx<'_>, taking: &Taking) -> Result<Vec<Taken>, StoreError> {
+    let mut tokens = taking.tokens.iter();
+    let mut taken = Vec::new();
+    // What each receiver may still get; turns are taken one delivery at a time.
+    let mut turns: VecDeque<(String, usize)> = receivers_due(tx, taking)?.into();
+    while tokens.len() > 0
+        && let Some((receiver, free)) = turns.pop_front()
+    {
+        let first = tx.conn.one(
+            "SELECT id FROM deliveries WHERE state = 'pending' AND receiver = ?1 AND due_at <= ?2
+             ORDER BY due_at, seq LIMIT 1",
+            params![receiver, tx.now.0],
+            |row| uuid(row, 0),
+        )?;
+        let Some(id) = first else { continue };
+        let Some(token) = tokens.next() else { break };
+        taken.extend(lease(tx, DeliveryId(id), *token, taking.lease)?);
+        if free > 1 {
+            turns.push_back((receiver, free - 1));
+        }
+    }
+    Ok(taken)
+}
+
+fn lease(tx: &Tx<'_>, id: DeliveryId, token: LeaseToken, lease: Millis) -> Result<Option<Taken>, StoreError> {
+    tx.conn.exec(
+        "UPDATE deliveries SET due_at = ?2, lease_token = ?3 WHERE id = ?1",
+        params![id.0.as_bytes(), (tx.now + lease).0, token.0.as_bytes()],
+    )?;
+    let sql = format!(
+        "SELECT {}, {DELIVERY_COLUMNS}, d.receiver, d.failed FROM deliveries d JOIN runs r ON r.id = d.run WHERE d.id = ?1",
+        run_then()
+    );
+    // The delivery's columns follow the run's.
+    let found = tx.conn.one(&sql, [id.0.as_bytes()], |row| {
+        let at = |column: usize| rows::RUN_WIDTH + column;
+        Ok(Taken {
+            run: rows::run(row)?,
+            delivery: Delivery {
+                id,
+                event: Event {
+                    id: EventId(uuid(row, at(1))?),
+                    org: OrgId(uuid(row, at(2))?),
+                    run: RunId(uuid(row, at(3))?),
+                    status: named(row, at(4), Status::parse)?,
+                    at: time(row, at(5))?,
+                },
+                address: row.get(at(6))?,
+                attempts: row.get(at(7))?,
+                state: DeliveryState::Pending { due_at: time(row, at(9))? },
+            },
+            receiver: row.get(at(DELIVERY_WIDTH))?,
+            failed: row.get(at(DELIVERY_WIDTH + 1))?,
+            token,
+        })
+    });
+    match found {
+        // It stays leased, rather than stopping all others.
+        Err(StoreError::Corrupt(reason)) => {
+            error!(delivery.id = %id, "delivery `{id}` cannot be read: {reason}");
+            Ok(None)
+        }
+        found => found,
+    }
+}
+
+/// Receivers with something due that are not busy, with how many deliveries each may get, in turn after the one served
+/// last. Each step is one look into an index, however long a receiver's backlog is.
+fn receivers_due(tx: &Tx<'_>, taking: &Taking) -> Result<Vec<(String, usize)>, StoreError> {
+    let anything = "SELECT 1 FROM deliveries WHERE state = 'pending' AND due_at <= ?1 LIMIT 1";
+    if tx.conn.one(anything, [tx.now.0], |_| Ok(()))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut found: Vec<(String, usize)> = Vec::new();
+    let last = taking.after.as_deref();
+    let mut at = last.map(str::to_owned);
+    let mut wrapped = last.is_none();
+    while found.len() < taking.tokens.len() {
+        let next: Option<String> = tx.conn.one(
+            "SELECT receiver FROM deliveries WHERE state = 'pending' AND receiver > ?1 ORDER BY receiver LIMIT 1",
+            [at.as_deref().unwrap_or_default()],
+            |row| row.get(0),
+        )?;
+        let Some(receiver) = next.filter(|next| !(wrapped && last.is_some_and(|last| next.as_str() > last)))
+        else {
+            if wrapped {
+                break;
+            }
+            (at, wrapped) = (None, true);
+            continue;
+        };
+        let busy = taking.busy.get(&receiver).copied().unwrap_or(0);
+        let free = taking.per_receiver.saturating_sub(busy);
+        let is_due =
+            "SELECT 1 FROM deliveries WHERE state = 'pending' AND receiver = ?1 AND due_at <= ?2 LIMIT 1";
+        if free > 0 && tx.conn.one(is_due, params![receiver, tx.now.0], |_| Ok(()))?.is_some() {
+            found.push((receiver.clone(), free));
+        }
+        at = Some(receiver);
+    }
+    Ok(found)
+}
+
+fn settle(tx: &Tx<'_>, token: LeaseToken, report: &Report, verdict: Verdict) -> Result<bool, StoreError> {
+    let (state, due_at, ended_at) = match verdict {
+        Verdict::Delivered => ("delivered", None, Some(tx.now.0)),
+        Verdict::Again(pause) => ("pending", Some((tx.now + pause).0), None),
+        Verdict::GivenUp => ("failed", None, Some(tx.now.0)),
+    };
+    let failed = u32::from(verdict != Verdict::Delivered);
+    let settled = tx.conn.one(
+        "UPDATE deliveries SET state = ?2, due_at = ?3, ended_at = ?4, attempts = attempts + 1, failed = failed + ?5,
+                               lease_token = NULL
+         WHERE lease_token = ?1 RETURNING id, attempts",
+        params![token.0.as_bytes(), state, due_at, ended_at, failed],
+        |row| Ok((uuid(row, 0)?, row.get::<_, u32>(1)?)),
+    )?;
+    let Some((id, number)) = settled else { return Ok(false) };
+    tx.conn.exec(
+        "INSERT INTO delivery_attempts (delivery, number, at, took, status, error, answer)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![id.as_bytes(), number, tx.now.0, report.took.0, report.status, report.error, report.answer],
+    )?;
+    Ok(true)
+}
+
+fn list(
+    conn: &Connection,
+    org: OrgId,
+    filter: &DeliveryFilter,
+    limit: u32,
+    after: Option<Cursor>,
+) -> Result<Slice<Delivery>, StoreError> {
+    let mut sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.org = ?");
+    let mut params = vec![Value::Blob(org.0.as_bytes().to_vec())];
+    let mut also = |condition: &str, values: &[Value]| {
+        sql.push_str(condition);
+        params.extend_from_slice(values);
+    };
+    if let Some(run) = filter.run {
+        also(" AND d.run = ?", &[Value::Blob(run.0.as_bytes().to_vec())]);
+    }
+    if let Some(status) = filter.status {
+        also(" AND d.state = ?", &[Value::Text(status.as_str().to_owned())]);
+    }
+    if let Some(Cursor { at, id }) = after {
+        let id = Value::Blob(id.as_bytes().to_vec());
+        also(" AND (d.at, d.id) < (?, ?)", &[Value::Integer(at.0), id]);
+    }
+    also(" ORDER BY d.at DESC, d.id DESC LIMIT ?", &[Value::Integer(i64::from(limit) + 1)]);
+    let mut entries = conn.all(&sql, params_from_iter(&params), delivery)?;
+    let more = entries.len() > limit as usize;
+    entries.truncate(limit as usize);
+    let next = entries.last().filter(|_| more).map(|last| Cursor { at: last.event.at, id: last.id.0 });
+    Ok(Slice { entries, next })
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let report =
+        Report { took: Millis(row.get(2)?), status: row.get(3)?, error: row.get(4)?, answer: row.get(5)? };
+    Ok(Attempt { number: row.get(0)?, at: time(row, 1)?, report })
+}
+
+fn redeliver(tx: &Tx<'_>, among: &[OrgId], id: DeliveryId) -> Result<Redelivery, StoreError> {
+    let found = tx.conn.one(
+        "SELECT org, lease_token IS NOT NULL AND due_at > ?2 FROM deliveries WHERE id = ?1",
+        params![id.0.as_bytes(), tx.now.0],
+        |row| Ok((OrgId(uuid(row, 0)?), row.get::<_, bool>(1)?)),
+    )?;
+    match found.filter(|(org, _)| among.contains(org)) {
+        None => return Ok(Redelivery::Missing),
+        Some((_, true)) => return Ok(Redelivery::UnderWay),
+        Some((_, false)) => {}
+    }
+    tx.conn.exec(
+        "UPDATE deliveries SET state = 'pending', due_at = ?2, ended_at = NULL, failed = 0, lease_token = NULL WHERE id = ?1",
+        params![id.0.as_bytes(), tx.now.0],
+    )?;
+    Ok(Redelivery::Due)
+}
+
+fn secret(bytes: [u8; 32]) -> WebhookSecret {
+    WebhookSecret(bytes)
+}
+
+fn secrets(conn: &Connection, org: OrgId, now: Timestamp) -> Result<Option<WebhookSecrets>, StoreError> {
+    let sql = "SELECT current, made_at, previous, previous_until FROM webhook_secrets WHERE org = ?1";
+    conn.one(sql, [org.0.as_bytes()], |row| {
+        let previous = match (row.get::<_, Option<[u8; 32]>>(2)?, row.get::<_, Option<i64>>(3)?) {
+            (Some(previous), Some(until)) => {
+                Some((secret(previous), Timestamp(until))).filter(|(_, until)| *until > now)
+            }
+            (None, None) => None,
+            _ => return Err(unreadable(3, "a secret without its end")),
+        };
+        Ok(WebhookSecrets { current: row.get(0).map(secret)?, made_at: time(row, 1)?, previous })
+    })
+}
+
+fn gone(org: OrgId) -> StoreError {
+    StoreError::Missing(format!("the organization `{org}`"))
+}
+
+#[async_trait]
+impl Deliveries for Sqlite {
+    async fn take_deliveries(&self, taking: &Taking) -> Result<Vec<Taken>, StoreError> {
+        let taking = taking.clone();
+        self.write("take_deliveries", move |tx| take(tx, &taking)).await
+    }
+
+    async fn settle_delivery(
+        &self,
+        token: LeaseToken,
+        report: &Report,
+        verdict: Verdict,
+    ) -> Result<bool, StoreError> {
+        let report = report.clone();
+        self.write("settle_delivery", move |tx| settle(tx, token, &report, verdict)).await
+    }
+
+    async fn hand_back_deliveries(&self, tokens: &[LeaseToken]) -> Result<(), StoreError> {
+        let tokens = tokens.to_vec();
+        self.write("hand_back_deliveries", move |tx| {
+            for token in &tokens {
+                tx.conn.exec(
+                    "UPDATE deliveries SET due_at = ?2, lease_token = NULL WHERE lease_token = ?1",
+                    params![token.0.as_bytes(), tx.now.0],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn next_delivery_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.now();
+        self.read(move |conn| {
+            let next = "SELECT due_at FROM deliveries WHERE state = 'pending' AND due_at > ?1 ORDER BY due_at LIMIT 1";
+            conn.one(next, [now.0], |row| time(row, 0))
+        })
+        .await
+    }
+
+    async fn deliveries(
+        &self,
+        org: OrgId,
+        filter: &DeliveryFilter,
+        limit: u32,
+        after: Option<Cursor>,
+    ) -> Result<Slice<Delivery>, StoreError> {
+        let filter = *filter;
+        self.read(move |conn| list(conn, org, &filter, limit, after)).await
+    }
+
+    async fn delivery(
+        &self,
+        among: &[OrgId],
+        id: DeliveryId,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let among = among.to_vec();
+        self.read(move |conn| {
+            let sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.id = ?1");
+            let found = conn.one(&sql, [id.0.as_bytes()], delivery)?;
+            let Some(found) = found.filter(|found| among.contains(&found.event.org)) else {
+                return Ok(None);
+            };
+            let attempts = conn.all(
+                "SELECT number, at, took, status, error, answer FROM delivery_attempts WHERE delivery = ?1 ORDER BY number",
+                [id.0.as_bytes()],
+                attempt,
+            )?;
+            Ok(Some((found, attempts)))
+        })
+        .await
+    }
+
+    async fn redeliver(&self, among: &[OrgId], id: DeliveryId) -> Result<Redelivery, StoreError> {
+        let among = among.to_vec();
+        self.write("redeliver", move |tx| redeliver(tx, &among, id)).await
+    }
+
+    async fn webhook_secrets(&self, org: OrgId, fresh: WebhookSecret) -> Result<WebhookSecrets, StoreError> {
+        let now = self.now();
+        if let Some(found) = self.read(move |conn| secrets(conn, org, now)).await? {
+            return Ok(found);
+        }
+        self.write("webhook_secrets", move |tx| {
+            tx.conn.exec(
+                "INSERT INTO webhook_secrets (org, current, made_at) VALUES (?1, ?2, ?3) ON CONFLICT (org) DO NOTHING",
+                params![org.0.as_bytes(), fresh.0, tx.now.0],
+            )?;
+            secrets(tx.conn, org, tx.now)?.ok_or_else(|| gone(org))
+        })
+        .await
+    }
+
+    async fn rotate_webhook_secret(
+        &self,
+        org: OrgId,
+        fresh: WebhookSecret,
+        keep: Millis,
+    ) -> Result<WebhookSecrets, StoreError> {
+        self.write("rotate_webhook_secret", move |tx| {
+            tx.conn.exec(
+                "INSERT INTO webhook_secrets (org, current, made_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (org) DO UPDATE SET previous = webhook_secrets.current, previous_until = ?4,
+                                                 current = excluded.current, made_at = excluded.made_at",
+                params![org.0.as_bytes(), fresh.0, tx.now.0, (tx.now + keep).0],
+            )?;
+            secrets(tx.conn, org, tx.now)?.ok_or_else(|| gone(org))
+        })
+        .await
+    }
+}
