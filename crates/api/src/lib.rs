@@ -25,6 +25,7 @@ use axum::routing::get;
 use service::Service;
 use tower::ServiceBuilder;
 
+pub use autoretouch::event::AutoRetouchEvents;
 pub use openapi::autoretouch_document;
 pub use operations::{Check, MetricsText, Readiness, operations_router};
 pub use serve::{Serving, serve};

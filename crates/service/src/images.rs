@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blob::{Spool, Streamed};
+use blob::{Sealed, Spool, Streamed};
 use domain::access::Caller;
 use domain::id::OrgId;
 use domain::image::{ContentHash, Image, Unusable};
@@ -30,6 +30,13 @@ impl Intake {
     pub fn received(&self) -> u64 {
         self.spool.len()
     }
+}
+
+/// A file that has arrived and is a picture that can be worked on, but is nowhere to be seen yet.
+pub(crate) struct Looked {
+    org: OrgId,
+    sealed: Sealed,
+    image: Image,
 }
 
 /// A picture the caller was found to be allowed to see.
@@ -63,6 +70,11 @@ impl Service {
     /// `announced` bytes were promised and another number came, with [`Refusal::Unusable`] if it is no picture that can
     /// be worked on; then nothing is kept.
     pub async fn admit(&self, intake: Intake, announced: Option<u64>) -> Result<Image, Refusal> {
+        let looked = self.look_at(intake, announced).await?;
+        self.keep(looked).await
+    }
+
+    pub(crate) async fn look_at(&self, intake: Intake, announced: Option<u64>) -> Result<Looked, Refusal> {
         let Intake { org, spool, .. } = intake;
         let bytes = spool.len();
         if let Some(announced) = announced.filter(|announced| *announced != bytes) {
@@ -90,6 +102,11 @@ impl Service {
             width: facts.width,
             height: facts.height,
         };
+        Ok(Looked { org, sealed, image })
+    }
+
+    pub(crate) async fn keep(&self, looked: Looked) -> Result<Image, Refusal> {
+        let Looked { org, sealed, image } = looked;
         // Bytes first: a row without bytes would promise what cannot be kept, bytes without a row are swept away later.
         self.0.blobs.publish(sealed).await.map_err(Refusal::blob("store the file"))?;
         self.0.store.admit_image(org, &image).await.map_err(Refusal::store("file the image"))?;

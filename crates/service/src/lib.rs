@@ -5,7 +5,9 @@ pub mod access;
 mod batches;
 mod choice;
 mod credits;
+mod deliveries;
 mod feed;
+mod fetch;
 mod founding;
 mod images;
 mod orgs;
@@ -24,11 +26,14 @@ use domain::component::Catalogue;
 use domain::id::Ids;
 use domain::image::Inspect;
 use domain::time::Timestamp;
+use outbound::Outbound;
 use store::Store;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use choice::OrgChoice;
+pub use deliveries::SigningSecret;
 pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
@@ -56,6 +61,8 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// Reads a picture's header.
     pub inspect: Arc<dyn Inspect>,
+    /// The way out, for pictures to fetch.
+    pub outbound: Outbound,
     /// Limits and names.
     pub settings: ServiceSettings,
 }
@@ -70,6 +77,9 @@ struct Inner {
     catalogue: Arc<Catalogue>,
     ids: Arc<dyn Ids>,
     inspect: Arc<dyn Inspect>,
+    outbound: Outbound,
+    /// Places for pictures being fetched, over all requests.
+    fetches: Semaphore,
     settings: ServiceSettings,
     waiters: Waiters,
     channels: Channels,
@@ -83,13 +93,15 @@ struct Inner {
 impl Service {
     /// A service over these parts. Touches nothing yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, catalogue, ids, inspect, settings } = parts;
+        let Parts { store, blobs, catalogue, ids, inspect, outbound, settings } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,
             catalogue,
             ids,
             inspect,
+            outbound,
+            fetches: Semaphore::new(fetch::AT_ONCE_IN_ALL),
             settings,
             waiters: Waiters::default(),
             channels: Channels::default(),

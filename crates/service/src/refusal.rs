@@ -20,6 +20,8 @@ pub enum Thing {
     Image,
     /// An organization.
     Org,
+    /// A delivery of a webhook.
+    Delivery,
     /// A device sign-in under way.
     DeviceCode,
     /// A batch.
@@ -34,6 +36,7 @@ impl Thing {
             Self::Version => "workflow version",
             Self::Image => "image",
             Self::Org => "organization",
+            Self::Delivery => "delivery",
             Self::DeviceCode => "open sign-in with code",
             Self::Batch => "batch",
         }
@@ -125,6 +128,9 @@ pub enum Refusal {
     /// The file is not a picture that can be worked on.
     #[error("{0}")]
     Unusable(String),
+    /// A picture cannot be fetched from the address named.
+    #[error("{0}")]
+    Unfetchable(String),
     /// The picture was not uploaded to the organization.
     #[error("no image `{hash}` was uploaded to this organization; upload it first")]
     UnknownImage {
@@ -193,6 +199,7 @@ impl Refusal {
                 Thing::Version => "workflow_version_not_found",
                 Thing::Image => "image_not_found",
                 Thing::Org => "organization_not_found",
+                Thing::Delivery => "delivery_not_found",
                 Thing::DeviceCode => "device_code_not_found",
                 Thing::Batch => "batch_not_found",
             },
@@ -205,6 +212,7 @@ impl Refusal {
             Self::InvalidWorkflow(_) => "workflow_invalid",
             Self::TakesOne { .. } => "workflow_takes_one_image",
             Self::Unusable(_) => "image_unusable",
+            Self::Unfetchable(_) => "image_not_fetched",
             Self::UnknownImage { .. } => "image_not_uploaded",
             Self::NotAllowed(_) => "not_allowed",
             Self::Unauthenticated(fault) => match fault {

@@ -15,6 +15,10 @@ pub struct ServiceSettings {
     pub look_again: Duration,
     /// Largest file taken in, in bytes.
     pub upload_bytes_max: u64,
+    /// Longest time to fetch one picture from an address.
+    pub fetch_time: Duration,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
     /// How long an access token is good for.
     pub access_token_lifetime: Millis,
     /// Where people reach this server: scheme, host and port, without a slash at the end.
@@ -46,6 +50,8 @@ impl Default for ServiceSettings {
             max_wait: Duration::from_secs(15 * 60),
             look_again: Duration::from_secs(1),
             upload_bytes_max: 100 * 1024 * 1024,
+            fetch_time: Duration::from_secs(30),
+            offline: false,
             access_token_lifetime: Millis::seconds(24 * 3600),
             public_url: "http://127.0.0.1:8787".to_owned(),
             issuer: "packshot".to_owned(),

@@ -100,7 +100,10 @@ impl From<Refusal> for Problem {
             Refusal::Invalid(_) | Refusal::InvalidSettings(_) | Refusal::InvalidWorkflow(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Refusal::Unusable(_) | Refusal::UnknownImage { .. } | Refusal::TakesOne { .. } => {
+            Refusal::Unusable(_)
+            | Refusal::Unfetchable(_)
+            | Refusal::UnknownImage { .. }
+            | Refusal::TakesOne { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,

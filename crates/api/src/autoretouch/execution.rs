@@ -29,7 +29,8 @@ use super::upload::{PLAIN_TEXT, UploadForm, check_announced, form_boundary, take
 use crate::Front;
 use crate::body::read_all;
 use crate::form::{Pairs, Query};
-use view::{CreateBody, CreateParams, ExecutionView, FeedbackBody, FeedbackView, ListParams, OneOrMore};
+pub(super) use view::ExecutionView;
+use view::{CreateBody, CreateParams, FeedbackBody, FeedbackView, ListParams, OneOrMore};
 
 /// Names the model that made a result; an addition of ours.
 const MODEL: HeaderName = HeaderName::from_static("packshot-model");

@@ -3,6 +3,7 @@
 pub(crate) mod asker;
 pub(crate) mod batch;
 pub(crate) mod error;
+pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod image;
 pub(crate) mod organization;

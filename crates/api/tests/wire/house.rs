@@ -20,12 +20,14 @@ use domain::image::{ContentHash, Facts, FileName, Image, Inspect, Unusable};
 use domain::run::{Failure, Fault, ModelUse, Outcome, RetryPolicy, StepReport};
 use domain::time::{Clock, Millis, Timestamp};
 use domain::workflow::{Step, Version, Workflow};
+use outbound::{Outbound, Rules};
 use serde_json::{Value, json};
 use service::{FoundingPlan, Parts, Service, ServiceSettings};
 use sha2::{Digest, Sha256};
 use store::{NewUser, Settlement, Store, WorkerId};
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -239,6 +241,11 @@ impl House {
             ])),
             ids: ids.clone(),
             inspect: Arc::new(Headers),
+            outbound: Outbound::new(Rules {
+                allow: vec!["127.0.0.1".parse().expect("a rule")],
+                ..Rules::default()
+            })
+            .expect("good rules"),
             settings,
         })
     }
@@ -272,7 +279,44 @@ impl House {
         self.names.insert("shoe.png".to_owned(), shoe);
         let huge = png(30_000, 30_000, b"too many pixels");
         self.names.insert("huge.png".to_owned(), huge);
+        self.shop().await;
         self.add_neighbour().await;
+    }
+
+    /// A web shop on a loopback port, which the house may fetch pictures from.
+    async fn shop(&mut self) {
+        let (shoe, hat) = (self.names["shoe.png"].clone(), png(64, 48, b"a hat"));
+        self.name("hat", sha256(&hat));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        self.name("shop", format!("http://{}", listener.local_addr().expect("an address")));
+        let ok = |bytes: Vec<u8>| {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", bytes.len());
+            [head.into_bytes(), bytes].concat()
+        };
+        let short = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nnot all of it".to_vec();
+        let endless = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![7; UPLOAD_MAX as usize + 1]].concat();
+        let moved =
+            b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n".to_vec();
+        let pages = HashMap::from([
+            ("/shoe.png", ok(shoe)),
+            ("/hat.png", ok(hat)),
+            ("/text", ok(b"hello".to_vec())),
+            ("/empty", ok(Vec::new())),
+            ("/large", ok(vec![7; UPLOAD_MAX as usize + 1])),
+            ("/endless", endless),
+            ("/short", short),
+            ("/moved", moved),
+        ]);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = vec![0; 4096];
+                let read = stream.read(&mut asked).await.unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
+                let path = asked.split(' ').nth(1).unwrap_or_default();
+                let missing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec();
+                stream.write_all(pages.get(path).unwrap_or(&missing)).await.ok();
+            }
+        });
     }
 
     /// A second organization with a user, a workflow and a picture of its own.

@@ -18,6 +18,7 @@ use tracing::debug;
 pub use credentials::Credentials;
 pub use device::{Decision, DeviceRequest, DeviceStart, GrantRefusal, Tokens};
 pub(crate) use password::{Passwords, first_password, hash};
+pub(crate) use secret::bytes as random_bytes;
 pub use token::KeySet;
 pub(crate) use token::{Signers, fresh_signing_key};
 pub(crate) use tries::Tries;
