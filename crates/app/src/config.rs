@@ -34,6 +34,8 @@ pub struct Config {
     pub cache: Cache,
     pub models: Models,
     pub accounts: Accounts,
+    pub outbound: Outbound,
+    pub webhooks: Webhooks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -97,6 +99,21 @@ pub struct Accounts {
     pub claim_namespace: String,
     pub clients: Vec<String>,
     pub credits: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    pub allow: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    pub concurrency: usize,
+    pub per_receiver: usize,
+    pub timeout_seconds: u64,
+    pub pauses_ms: Vec<u32>,
 }
 
 /// A number of bytes, written as a number or as `256 MiB`.
@@ -252,6 +269,20 @@ fn check(config: &Config) -> anyhow::Result<()> {
     if config.runs.max_attempts == 0 || config.runs.max_crashes == 0 {
         wrong.push("`runs.max_attempts` and `runs.max_crashes` must be at least 1".to_owned());
     }
+    for text in &config.outbound.allow {
+        if let Err(error) = text.parse::<outbound::Allowed>() {
+            wrong.push(format!("`outbound.allow`: {error}"));
+        }
+    }
+    if config.webhooks.concurrency == 0
+        || config.webhooks.per_receiver == 0
+        || config.webhooks.timeout_seconds == 0
+    {
+        wrong.push(
+            "`webhooks.concurrency`, `webhooks.per_receiver` and `webhooks.timeout_seconds` must be at least 1"
+                .to_owned(),
+        );
+    }
     if config.processing.max_side < 64 {
         wrong.push("`processing.max_side` is less than 64 pixels".to_owned());
     }
@@ -302,8 +333,13 @@ mod tests {
         std::fs::write(&file, "listne = \"127.0.0.1:1\"\n").expect("writable");
         let error = format!("{:#}", load(Some(&file), &Overrides::default()).expect_err("a typing error"));
         assert!(error.contains("listne"), "{error}");
-        std::fs::write(&file, "memory_budget = 1\n[runs]\nlease_seconds = 0\n").expect("writable");
+        std::fs::write(
+            &file,
+            "memory_budget = 1\n[runs]\nlease_seconds = 0\n[outbound]\nallow = [\"10.0.0.0/99\"]\n",
+        )
+        .expect("writable");
         let error = format!("{:#}", load(Some(&file), &Overrides::default()).expect_err("two bad settings"));
         assert!(error.contains("memory_budget") && error.contains("lease_seconds"), "{error}");
+        assert!(error.contains("10.0.0.0/99"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use store_sqlite::{Sqlite, SystemClock};
 use crate::config::Config;
 use crate::ids::UuidV7;
 use crate::inspect::Inspector;
-use crate::limits;
+use crate::{limits, outside};
 
 /// Sign-in name of the first administrator.
 const ADMIN_EMAIL: &str = "admin@packshot.local";
@@ -63,15 +63,16 @@ fn restrict(_dir: &Path) -> anyhow::Result<()> {
 }
 
 /// The service over an opened data folder. `address` is where the server can be reached, unless the settings say better.
-pub fn service(config: &Config, opened: &Opened, address: &str) -> Service {
+pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Result<Service> {
     let defaults = ServiceSettings::default();
     let public_url = if config.base_url.is_empty() { address } else { config.base_url.trim_end_matches('/') };
-    Service::new(Parts {
+    Ok(Service::new(Parts {
         store: Arc::clone(&opened.store),
         blobs: opened.blobs.clone(),
         catalogue: Arc::new(components::catalogue()),
         ids: Arc::new(UuidV7),
         inspect: Arc::new(Inspector::new(limits(config))),
+        outbound: outside::outbound(config)?,
         settings: ServiceSettings {
             min_visible: domain::time::Millis(i64::from(config.runs.minimum_visible_ms)),
             max_wait: std::time::Duration::from_secs(config.runs.max_wait_seconds.into()),
@@ -80,9 +81,10 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> Service {
             public_url: public_url.to_owned(),
             claim_namespace: config.accounts.claim_namespace.clone(),
             allowed_clients: (!config.accounts.clients.is_empty()).then(|| config.accounts.clients.clone()),
+            offline: config.offline,
             ..defaults
         },
-    })
+    }))
 }
 
 /// Begins an empty system and tells the administrator's password once, on standard error.
@@ -117,7 +119,7 @@ pub struct Credentials {
 /// Makes credentials for the administrator; begins the system if it is empty.
 pub async fn create_credentials(config: &Config, name: &str) -> anyhow::Result<Credentials> {
     let opened = open(config)?;
-    let service = service(config, &opened, "");
+    let service = service(config, &opened, "")?;
     found(config, &service).await?;
     credentials_of(&service, name).await
 }

@@ -9,6 +9,7 @@ mod ids;
 mod inspect;
 mod logging;
 mod metrics;
+mod outside;
 mod serve;
 mod toolbox;
 

@@ -23,5 +23,10 @@ pub fn start() -> anyhow::Result<PrometheusHandle> {
         "Runs in the queue: ready, waiting for a pause, or leased"
     );
     metrics::describe_gauge!("packshot_queue_age_seconds", "How long the oldest ready run has been ready");
+    metrics::describe_counter!(
+        "packshot_webhook_attempts_total",
+        "Attempts to deliver a webhook, by outcome: delivered, again (to be tried again) or given_up"
+    );
+    metrics::describe_histogram!("packshot_webhook_seconds", "Time one attempt to deliver a webhook took");
     Ok(handle)
 }

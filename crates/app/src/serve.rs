@@ -9,7 +9,7 @@ use api::{ApiSettings, Check, Readiness, Serving};
 use domain::id::Ids as _;
 use domain::run::RetryPolicy;
 use domain::time::Millis;
-use engine::{Admission, Engine, Settings};
+use engine::{Admission, Deliveries, DeliveryParts, Engine, Settings};
 use neural::Runtime;
 use service::Service;
 use store::{Store, WorkerId};
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::first_start::{self, Opened};
 use crate::ids::UuidV7;
-use crate::{metrics, toolbox};
+use crate::{metrics, outside, toolbox};
 
 /// A running server.
 pub struct Running {
@@ -31,6 +31,7 @@ pub struct Running {
     /// What callers may ask for.
     pub service: Service,
     engine: Engine,
+    deliveries: Deliveries,
     stop_http: oneshot::Sender<()>,
     http: JoinHandle<std::io::Result<()>>,
     background: Vec<JoinHandle<()>>,
@@ -52,7 +53,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         let config = config.clone();
         tokio::task::spawn_blocking(move || first_start::open(&config)).await??
     };
-    let service = first_start::service(config, &opened, &address);
+    let service = first_start::service(config, &opened, &address)?;
     first_start::found(config, &service).await?;
 
     let networks = toolbox::networks(config)?;
@@ -85,6 +86,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             },
         },
     );
+    let deliveries = Deliveries::start(
+        DeliveryParts {
+            store: Arc::clone(&opened.store),
+            outbound: outside::outbound(config)?,
+            dialect: Arc::new(api::AutoRetouchEvents),
+            ids: Arc::new(UuidV7),
+        },
+        outside::deliveries(config),
+    );
 
     let page = metrics::start()?;
     ::metrics::gauge!("packshot_memory_budget_bytes").set(runs_budget as f64);
@@ -116,6 +126,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         operations,
         service,
         engine,
+        deliveries,
         stop_http,
         http,
         background,
@@ -132,6 +143,8 @@ impl Running {
         if handed_back > 0 {
             tracing::info!("handed {handed_back} runs back; they go on with the next start");
         }
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        self.deliveries.drain(left).await;
         self.service.stop_waiting();
         // Answers that wait for nothing more, and uploads under way, have what is left of the grace, and a moment at least.
         let last = deadline.max(tokio::time::Instant::now() + Duration::from_millis(500));

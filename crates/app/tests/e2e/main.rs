@@ -8,3 +8,4 @@ mod demo;
 mod drain;
 mod python_client;
 mod support;
+mod webhooks;
