@@ -103,9 +103,7 @@ impl From<Refusal> for Problem {
             Refusal::Unusable(_)
             | Refusal::Unfetchable(_)
             | Refusal::UnknownImage { .. }
-            | Refusal::TakesOne { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            | Refusal::TakesOne { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
             Refusal::Unauthenticated(_) | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

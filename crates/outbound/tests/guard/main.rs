@@ -295,7 +295,9 @@ async fn certificates_are_checked_against_the_name() {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let named = stream.get_ref().1.server_name().map(str::to_owned);
                 let mut buffer = [0; 4096];
-                stream.read(&mut buffer).await.ok();
+                if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
+                    return;
+                }
                 let name = named.unwrap_or_default();
                 let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}", name.len());
                 stream.write_all(answer.as_bytes()).await.ok();
