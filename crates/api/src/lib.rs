@@ -1,7 +1,6 @@
 //! The wire: requests read, the service asked, answers written. Each dialect has a folder; what they share lies beside.
 //! Knows no rule of the business: an `if` about runs or credits belongs in `service`.
 
-mod activate;
 mod autoretouch;
 mod body;
 mod client;
@@ -11,6 +10,7 @@ mod oauth;
 mod observe;
 mod openapi;
 mod operations;
+mod pages;
 mod paths;
 mod serve;
 
@@ -75,7 +75,7 @@ pub fn router(service: Service, settings: ApiSettings) -> Router {
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();
     let document = Arc::new(openapi::finish(document));
     let routes = routes
-        .merge(activate::routes())
+        .merge(pages::routes())
         .route("/openapi.json", get(move || openapi::serve_document(document.clone())))
         .fallback(autoretouch::unknown_path)
         .method_not_allowed_fallback(autoretouch::unknown_method)

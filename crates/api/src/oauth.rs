@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::Front;
 use crate::autoretouch::error::{Problem, Verbatim};
 use crate::body::{BodyFault, read_all};
+use crate::client::ClientAddress;
 use crate::form::Pairs;
 use crate::observe::Said;
 
@@ -82,11 +83,14 @@ pub(crate) struct OauthError {
     error_description: String,
     #[serde(skip)]
     status: u16,
+    /// Seconds to wait.
+    #[serde(skip)]
+    retry_after: Option<i64>,
 }
 
 impl OauthError {
     fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
-        Self { error, error_description: description.into(), status: status.as_u16() }
+        Self { error, error_description: description.into(), status: status.as_u16(), retry_after: None }
     }
 
     fn lacks(field: &str) -> Self {
@@ -102,6 +106,7 @@ impl From<GrantRefusal> for OauthError {
             GrantRefusal::Expired => (StatusCode::FORBIDDEN, "expired_token"),
             GrantRefusal::Denied => (StatusCode::FORBIDDEN, "access_denied"),
             GrantRefusal::Invalid(_) => (StatusCode::FORBIDDEN, "invalid_grant"),
+            GrantRefusal::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "slow_down"),
             GrantRefusal::UnknownClient(_) => (StatusCode::UNAUTHORIZED, "unauthorized_client"),
             GrantRefusal::Refused(Refusal::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
@@ -111,7 +116,13 @@ impl From<GrantRefusal> for OauthError {
         if let GrantRefusal::Refused(cause) = &refusal {
             tracing::error!(error = %crate::autoretouch::error::chain(cause), "cannot answer a sign-in");
         }
-        Self::new(status, error, refusal.to_string())
+        let mut answer = Self::new(status, error, refusal.to_string());
+        answer.retry_after = match &refusal {
+            GrantRefusal::TooMany { retry_after } => Some((retry_after.0.max(0) + 999) / 1000),
+            GrantRefusal::Refused(Refusal::Unavailable(_)) => Some(2),
+            _ => None,
+        };
+        answer
     }
 }
 
@@ -125,9 +136,10 @@ impl IntoResponse for OauthError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let said = Said { code: self.error, message: self.error_description.clone() };
+        let retry_after = self.retry_after;
         let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(self)).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(Verbatim);
         response.extensions_mut().insert(said);
@@ -166,16 +178,18 @@ async fn fields(headers: &HeaderMap, body: Body) -> Result<Pairs, OauthError> {
         (status = 200, description = "The codes.", body = DeviceCode),
         (status = 400, description = "A field is missing.", body = OauthError),
         (status = 401, description = "The client may not sign in here.", body = OauthError),
+        (status = 429, description = "Too many sign-ins were begun from this address.", body = OauthError),
     )
 )]
 pub(crate) async fn device_code(
     State(front): State<Front>,
+    ClientAddress(from): ClientAddress,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<DeviceCode>, OauthError> {
     let fields = fields(&headers, body).await?;
     let client = fields.get("client_id").ok_or_else(|| OauthError::lacks("client_id"))?;
-    let begun = front.service.begin_device(client, fields.get("scope").unwrap_or_default()).await?;
+    let begun = front.service.begin_device(client, fields.get("scope").unwrap_or_default(), from).await?;
     let verification_uri = format!("{}/activate", front.service.settings().public_url);
     Ok(Json(DeviceCode {
         verification_uri_complete: format!("{verification_uri}?user_code={}", begun.user_code),

@@ -98,6 +98,7 @@ pub struct Accounts {
     pub access_token_seconds: u32,
     pub claim_namespace: String,
     pub clients: Vec<String>,
+    pub device_codes_per_minute: u32,
     pub credits: u32,
 }
 
@@ -282,6 +283,9 @@ fn check(config: &Config) -> anyhow::Result<()> {
             "`webhooks.concurrency`, `webhooks.per_receiver` and `webhooks.timeout_seconds` must be at least 1"
                 .to_owned(),
         );
+    }
+    if config.accounts.device_codes_per_minute == 0 {
+        wrong.push("`accounts.device_codes_per_minute` is 0: no device could sign in".to_owned());
     }
     if config.processing.max_side < 64 {
         wrong.push("`processing.max_side` is less than 64 pixels".to_owned());

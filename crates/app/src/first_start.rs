@@ -82,6 +82,7 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
             claim_namespace: config.accounts.claim_namespace.clone(),
             allowed_clients: (!config.accounts.clients.is_empty()).then(|| config.accounts.clients.clone()),
             offline: config.offline,
+            device_codes_per_minute: config.accounts.device_codes_per_minute,
             ..defaults
         },
     }))

@@ -67,6 +67,9 @@ enum Command {
     /// Make or show credentials
     #[command(subcommand)]
     Credentials(commands::credentials::Credentials),
+    /// Make or list users, or give one a new password
+    #[command(subcommand)]
+    Users(commands::users::Users),
     /// Retouch files and folders without a server
     Process(commands::process::Options),
     /// List, show or check workflows
@@ -149,6 +152,12 @@ fn run(arguments: Arguments) -> anyhow::Result<End> {
             let config = load(&flags)?;
             logging::start(&quiet, config.log_format)?;
             runtime()?.block_on(commands::credentials::run(&config, &command))
+        }
+        Command::Users(command) => {
+            flags.data_dir = command.data_dir();
+            let config = load(&flags)?;
+            logging::start(&quiet, config.log_format)?;
+            runtime()?.block_on(commands::users::run(&config, &command))
         }
         Command::Process(options) => {
             flags.workers = options.jobs.map(usize::from);

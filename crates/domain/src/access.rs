@@ -97,14 +97,14 @@ impl Caller {
         self.memberships.iter().any(|(member_of, _)| *member_of == org)
     }
 
-    /// The caller's role in that organization, if they belong to it.
-    pub fn role_in(&self, org: OrgId) -> Option<Role> {
-        self.memberships.iter().find(|(member_of, _)| *member_of == org).map(|(_, role)| *role)
-    }
-
     /// The organizations the caller belongs to.
     pub fn orgs(&self) -> Vec<OrgId> {
         self.memberships.iter().map(|(org, _)| *org).collect()
+    }
+
+    /// What the caller is in that organization, if they belong to it.
+    pub fn role_in(&self, org: OrgId) -> Option<Role> {
+        self.memberships.iter().find(|(member_of, _)| *member_of == org).map(|(_, role)| *role)
     }
 
     /// The organization meant when none is named: the token's, if still a member there, else the oldest membership.
@@ -125,6 +125,34 @@ impl std::fmt::Debug for SecretHash {
     }
 }
 
+/// How a connection came to be, and so which secrets its holder has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionKind {
+    /// A device that a person let in; has a refresh token.
+    Device,
+    /// Made at the server's terminal; has a refresh token and an API key.
+    Credential,
+    /// Has an API key alone: nobody was ever given its refresh token.
+    ApiKey,
+}
+
+impl ConnectionKind {
+    /// Its name in the store and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Credential => "credential",
+            Self::ApiKey => "api_key",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Device, Self::Credential, Self::ApiKey].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 /// A program that acts for a user in an organization, with the hashes of its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
@@ -134,6 +162,8 @@ pub struct Connection {
     pub user: UserId,
     /// Where it acts unless another organization is named.
     pub org: OrgId,
+    /// How it came to be.
+    pub kind: ConnectionKind,
     /// Its name for people.
     pub name: String,
     /// When it was made.
@@ -144,6 +174,25 @@ pub struct Connection {
     pub refresh_token: SecretHash,
     /// Hash of its API key, if it has one.
     pub api_key: Option<SecretHash>,
+}
+
+/// A connection as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedConnection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// For whom it acts.
+    pub user: User,
+    /// Where it acts unless another organization is named.
+    pub org: OrgId,
+    /// How it came to be.
+    pub kind: ConnectionKind,
+    /// Its name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its refresh token or its API key was last used; not noted more often than once a minute.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// A device sign-in under way (RFC 8628).
@@ -188,6 +237,23 @@ pub enum GrantState {
     Used,
 }
 
+/// What a person says to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let it in.
+    Yes {
+        /// For whom it will act.
+        user: UserId,
+        /// In which organization.
+        org: OrgId,
+    },
+    /// Turn it away.
+    No {
+        /// Who said so, and in which organization that is told; `None`: somebody who had the code and did not sign in.
+        by: Option<(UserId, OrgId)>,
+    },
+}
+
 /// What a device's poll is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Poll {
@@ -197,6 +263,8 @@ pub enum Poll {
         user: UserId,
         /// For which organization.
         org: OrgId,
+        /// The scope that was asked for.
+        scope: String,
     },
     /// Nobody has decided.
     Pending,
@@ -219,7 +287,8 @@ impl DeviceGrant {
             _ if now >= self.expires_at => (Poll::Expired, self.state.clone()),
             GrantState::Denied => (Poll::Denied, GrantState::Denied),
             GrantState::Approved { user, org } => {
-                (Poll::Ready { user: user.clone(), org: *org }, GrantState::Used)
+                let scope = self.scope.clone();
+                (Poll::Ready { user: user.clone(), org: *org, scope }, GrantState::Used)
             }
             GrantState::Pending { last_poll } => {
                 let too_soon = last_poll.is_some_and(|last| now - last < least_pause);
@@ -260,7 +329,7 @@ mod tests {
         let user = UserId("packshot|1".to_owned());
         let mut grant = grant(GrantState::Approved { user: user.clone(), org });
         let (first, after) = grant.poll(Timestamp(10), Millis::seconds(4));
-        assert_eq!(first, Poll::Ready { user, org });
+        assert_eq!(first, Poll::Ready { user, org, scope: "offline_access".to_owned() });
         grant.state = after;
         assert_eq!(grant.poll(Timestamp(20), Millis::seconds(4)).0, Poll::Used);
     }

@@ -44,6 +44,10 @@ id! {
     ConnectionId,
     /// A device sign-in under way.
     GrantId,
+    /// A link that lets somebody join an organization.
+    InvitationId,
+    /// One thing that was done, as the audit tells it.
+    AuditId,
     /// Something that happened to a run.
     EventId,
     /// One event on its way to one address.

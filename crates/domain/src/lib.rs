@@ -2,6 +2,8 @@
 //! No I/O, no clock, no randomness, nothing async: time and ids come in as arguments.
 
 pub mod access;
+pub mod account;
+pub mod audit;
 pub mod batch;
 pub mod component;
 pub mod delivery;

@@ -2,6 +2,7 @@
 //! to the store and the blobs. Knows no HTTP and no picture's pixels.
 
 pub mod access;
+mod audit;
 mod batches;
 mod choice;
 mod credits;
@@ -87,6 +88,7 @@ struct Inner {
     memberships: Memberships,
     passwords: Passwords,
     tries: Tries,
+    paces: Tries,
     closing: CancellationToken,
 }
 
@@ -109,6 +111,7 @@ impl Service {
             memberships: Memberships::default(),
             passwords: Passwords::default(),
             tries: Tries::default(),
+            paces: Tries::default(),
             closing: CancellationToken::new(),
         }))
     }

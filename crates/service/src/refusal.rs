@@ -26,6 +26,12 @@ pub enum Thing {
     DeviceCode,
     /// A batch.
     Batch,
+    /// A user.
+    User,
+    /// An open invitation.
+    Invitation,
+    /// A connection that is not revoked.
+    Connection,
 }
 
 impl Thing {
@@ -39,6 +45,9 @@ impl Thing {
             Self::Delivery => "delivery",
             Self::DeviceCode => "open sign-in with code",
             Self::Batch => "batch",
+            Self::User => "user",
+            Self::Invitation => "open invitation",
+            Self::Connection => "connection",
         }
     }
 }
@@ -158,6 +167,9 @@ pub enum Refusal {
         /// How long to wait.
         retry_after: Millis,
     },
+    /// Nobody could administer the organization any more.
+    #[error("the organization would be without an administrator; make somebody else one first")]
+    LastAdmin,
     /// Something like it exists already.
     #[error("{0}")]
     Conflict(String),
@@ -202,6 +214,9 @@ impl Refusal {
                 Thing::Delivery => "delivery_not_found",
                 Thing::DeviceCode => "device_code_not_found",
                 Thing::Batch => "batch_not_found",
+                Thing::User => "user_not_found",
+                Thing::Invitation => "invitation_not_found",
+                Thing::Connection => "connection_not_found",
             },
             Self::NoResult { .. } => "run_has_no_result",
             Self::NotRetryable { .. } => "run_not_retryable",
@@ -224,6 +239,7 @@ impl Refusal {
             Self::WrongPassword => "wrong_password",
             Self::TooLarge { .. } => "too_large",
             Self::TooManyTries { .. } => "too_many_tries",
+            Self::LastAdmin => "last_admin",
             Self::Conflict(_) => "conflict",
             Self::TimedOut { .. } => "timed_out",
             Self::Unavailable(_) => "unavailable",

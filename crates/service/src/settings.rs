@@ -41,6 +41,14 @@ pub struct ServiceSettings {
     pub wrong_tries_max: u32,
     /// Over which span wrong tries are counted.
     pub wrong_tries_window: Millis,
+    /// Device sign-ins that one address may begin in a minute.
+    pub device_codes_per_minute: u32,
+    /// How long a browser stays signed in without being used.
+    pub session_idle: Millis,
+    /// How long a browser stays signed in at most.
+    pub session_lifetime: Millis,
+    /// How long an invitation is good for.
+    pub invitation_lifetime: Millis,
 }
 
 impl Default for ServiceSettings {
@@ -63,6 +71,10 @@ impl Default for ServiceSettings {
             membership_memory: Millis::seconds(3),
             wrong_tries_max: 5,
             wrong_tries_window: Millis::seconds(600),
+            device_codes_per_minute: 30,
+            session_idle: Millis::seconds(12 * 3600),
+            session_lifetime: Millis::seconds(30 * 24 * 3600),
+            invitation_lifetime: Millis::seconds(7 * 24 * 3600),
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use async_trait::async_trait;
 use domain::access::{
-    Connection as Program, DeviceGrant, GrantState, Member, Org, Poll, Role, SecretHash, User,
+    Connection as Program, ConnectionKind, DeviceGrant, GrantState, Member, Org, Poll, Role, SecretHash,
+    User, Verdict,
 };
 use domain::id::{ConnectionId, GrantId, OrgId, OrgVersion, UserId};
 use domain::page::{Page, Window};
 use domain::time::{Millis, Timestamp};
 use rusqlite::{Connection, Row, named_params, params};
+use serde_json::json;
 use store::{Access, Founding, NewUser, SigningKey, StoreError, TopUp};
 
+use crate::accounts::NOTE_AGAIN;
+use crate::audit::record;
 use crate::database::Sqlite;
 use crate::rows::{id_list, limits, maybe_uuid, named, secret_hash, time, unreadable, uuid};
 use crate::sql::Sql;
@@ -19,7 +23,8 @@ use crate::writer::Tx;
 /// How long a sign-in that is over is still known as such.
 const KEEP_GRANTS: Millis = Millis::seconds(24 * 3600);
 
-const PROGRAM_COLUMNS: &str = "id, user, org, name, created_at, scope, refresh_token, api_key";
+const PROGRAM_COLUMNS: &str =
+    "id, user, org, name, created_at, scope, refresh_token, api_key, kind, last_used_at";
 
 fn program(row: &Row<'_>) -> rusqlite::Result<Program> {
     Ok(Program {
@@ -31,13 +36,14 @@ fn program(row: &Row<'_>) -> rusqlite::Result<Program> {
         scope: row.get(5)?,
         refresh_token: secret_hash(row, 6)?,
         api_key: row.get::<_, Option<[u8; 32]>>(7)?.map(SecretHash),
+        kind: named(row, 8, ConnectionKind::parse)?,
     })
 }
 
-fn file_program(conn: &Connection, program: &Program) -> Result<(), StoreError> {
-    conn.exec(
-        "INSERT INTO connections (id, user, org, name, created_at, scope, refresh_token, api_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+fn file_program(tx: &Tx<'_>, program: &Program) -> Result<(), StoreError> {
+    tx.conn.exec(
+        "INSERT INTO connections (id, user, org, name, created_at, scope, refresh_token, api_key, kind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             program.id.0.as_bytes(),
             program.user.0,
@@ -47,9 +53,11 @@ fn file_program(conn: &Connection, program: &Program) -> Result<(), StoreError> 
             program.scope,
             program.refresh_token.0,
             program.api_key.map(|key| key.0),
+            program.kind.as_str(),
         ],
-    )
-    .map(drop)
+    )?;
+    let details = json!({ "name": program.name, "kind": program.kind });
+    record(tx, program.org, Some(&program.user), "connection.made", &program.id.to_string(), &details)
 }
 
 const GRANT_COLUMNS: &str =
@@ -94,7 +102,7 @@ fn write_state(conn: &Connection, id: GrantId, state: &GrantState) -> Result<(),
     .map(drop)
 }
 
-fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
+pub(crate) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId(row.get(first)?),
         email: row.get(first + 1)?,
@@ -131,7 +139,7 @@ fn insert_org(conn: &Connection, org: &Org) -> Result<(), StoreError> {
     .map(drop)
 }
 
-fn insert_user(conn: &Connection, new: &NewUser) -> Result<(), StoreError> {
+pub(crate) fn insert_user(conn: &Connection, new: &NewUser) -> Result<(), StoreError> {
     let NewUser { user, password_hash } = new;
     conn.exec(
         "INSERT INTO users (id, email, email_key, given_name, family_name, picture, password_hash)
@@ -149,7 +157,12 @@ fn insert_user(conn: &Connection, new: &NewUser) -> Result<(), StoreError> {
     .map(drop)
 }
 
-fn insert_member(conn: &Connection, org: OrgId, user: &UserId, role: Role) -> Result<(), StoreError> {
+pub(crate) fn insert_member(
+    conn: &Connection,
+    org: OrgId,
+    user: &UserId,
+    role: Role,
+) -> Result<(), StoreError> {
     conn.exec(
         "INSERT INTO members (org, user, role) VALUES (?1, ?2, ?3)",
         params![org.0.as_bytes(), user.0, role.as_str()],
@@ -197,11 +210,36 @@ fn poll(
     if after != grant.state {
         write_state(tx.conn, grant.id, &after)?;
     }
-    if let Poll::Ready { user, org } = &answer {
-        let connection = Program { user: user.clone(), org: *org, ..offered.clone() };
-        file_program(tx.conn, &connection)?;
+    if let Poll::Ready { user, org, scope } = &answer {
+        let connection = Program { user: user.clone(), org: *org, scope: scope.clone(), ..offered.clone() };
+        file_program(tx, &connection)?;
     }
     Ok(Some(answer))
+}
+
+impl Sqlite {
+    /// The connection whose `column` holds that secret, and notes that it was used.
+    async fn used(&self, column: &'static str, secret: SecretHash) -> Result<Option<Program>, StoreError> {
+        let sql =
+            format!("SELECT {PROGRAM_COLUMNS} FROM connections WHERE {column} = ?1 AND revoked_at IS NULL");
+        let read = |row: &Row<'_>| Ok((program(row)?, row.get::<_, Option<i64>>(9)?));
+        let found = self.read(move |conn| conn.one(&sql, [secret.0], read)).await?;
+        let Some((program, last_used_at)) = found else {
+            return Ok(None);
+        };
+        if last_used_at.is_none_or(|at| self.now() - Timestamp(at) >= NOTE_AGAIN) {
+            let id = program.id;
+            let noted = self.write("note_connection", move |tx| {
+                let sql = "UPDATE connections SET last_used_at = ?2 WHERE id = ?1";
+                tx.conn.exec(sql, params![id.0.as_bytes(), tx.now.0])
+            });
+            // Whoever holds the secret is let in, noted or not.
+            if let Err(error) = noted.await {
+                tracing::warn!(connection.id = %id, %error, "cannot note that a connection was used");
+            }
+        }
+        Ok(Some(program))
+    }
 }
 
 #[async_trait]
@@ -296,42 +334,30 @@ impl Access for Sqlite {
 
     async fn connect(&self, connection: &Program) -> Result<(), StoreError> {
         let connection = connection.clone();
-        self.write("connect", move |tx| file_program(tx.conn, &connection)).await
+        self.write("connect", move |tx| file_program(tx, &connection)).await
     }
 
     async fn connection_by_refresh_token(&self, token: SecretHash) -> Result<Option<Program>, StoreError> {
-        self.read(move |conn| {
-            conn.one(
-                &format!(
-                    "SELECT {PROGRAM_COLUMNS} FROM connections WHERE refresh_token = ?1 AND revoked_at IS NULL"
-                ),
-                [token.0],
-                program,
-            )
-        })
-        .await
+        self.used("refresh_token", token).await
     }
 
     async fn connection_by_api_key(&self, key: SecretHash) -> Result<Option<Program>, StoreError> {
-        self.read(move |conn| {
-            conn.one(
-                &format!(
-                    "SELECT {PROGRAM_COLUMNS} FROM connections WHERE api_key = ?1 AND revoked_at IS NULL"
-                ),
-                [key.0],
-                program,
-            )
-        })
-        .await
+        self.used("api_key", key).await
     }
 
     async fn revoke(&self, token: SecretHash) -> Result<Option<ConnectionId>, StoreError> {
         self.write("revoke", move |tx| {
-            tx.conn.one(
-                "UPDATE connections SET revoked_at = ?2 WHERE refresh_token = ?1 AND revoked_at IS NULL RETURNING id",
-                params![token.0, tx.now.0],
-                |row| uuid(row, 0).map(ConnectionId),
-            )
+            let sql = format!(
+                "UPDATE connections SET revoked_at = ?2 WHERE refresh_token = ?1 AND revoked_at IS NULL
+                 RETURNING {PROGRAM_COLUMNS}"
+            );
+            let Some(ended) = tx.conn.one(&sql, params![token.0, tx.now.0], program)? else {
+                return Ok(None);
+            };
+            let details = json!({ "user": ended.user, "name": ended.name });
+            let subject = ended.id.to_string();
+            record(tx, ended.org, Some(&ended.user), "connection.revoked", &subject, &details)?;
+            Ok(Some(ended.id))
         })
         .await
     }
@@ -377,8 +403,8 @@ impl Access for Sqlite {
         .await
     }
 
-    async fn decide_grant(&self, id: GrantId, yes: Option<(&UserId, OrgId)>) -> Result<bool, StoreError> {
-        let yes = yes.map(|(user, org)| (user.clone(), org));
+    async fn decide_grant(&self, id: GrantId, verdict: &Verdict) -> Result<bool, StoreError> {
+        let verdict = verdict.clone();
         self.write("decide_grant", move |tx| {
             let sql = format!("SELECT {GRANT_COLUMNS} FROM grants WHERE id = ?1");
             let Some(open) =
@@ -386,11 +412,17 @@ impl Access for Sqlite {
             else {
                 return Ok(false);
             };
-            let state = match yes.clone() {
-                Some((user, org)) => GrantState::Approved { user, org },
-                None => GrantState::Denied,
+            let (state, by, action) = match verdict.clone() {
+                Verdict::Yes { user, org } => {
+                    (GrantState::Approved { user: user.clone(), org }, Some((user, org)), "device.confirmed")
+                }
+                Verdict::No { by } => (GrantState::Denied, by, "device.denied"),
             };
             write_state(tx.conn, open.id, &state)?;
+            if let Some((user, org)) = by {
+                let details = json!({ "client": open.client });
+                record(tx, org, Some(&user), action, &open.id.to_string(), &details)?;
+            }
             Ok(true)
         })
         .await

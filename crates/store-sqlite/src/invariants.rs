@@ -142,6 +142,11 @@ const RULES: &[(&str, &str)] = &[
          JOIN feed f ON f.place = l.place WHERE f.status <> r.status",
     ),
     (
+        "an organization has an administrator",
+        "SELECT name FROM orgs o WHERE NOT EXISTS (
+             SELECT 1 FROM members m WHERE m.org = o.id AND m.role = 'admin')",
+    ),
+    (
         "a workflow's latest version is one of its own",
         "SELECT name FROM workflows w WHERE NOT EXISTS (
              SELECT 1 FROM versions v WHERE v.workflow = w.id AND v.id = w.latest)",

@@ -5,6 +5,8 @@
 //! connections. Other processes may open the same file at the same time.
 
 mod access;
+mod accounts;
+mod audit;
 mod batches;
 mod clock;
 mod database;

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_begin.sql"),
     include_str!("../migrations/0002_orders.sql"),
     include_str!("../migrations/0003_deliveries.sql"),
+    include_str!("../migrations/0004_accounts.sql"),
 ];
 
 /// Marks a file as ours: `Pack` in ASCII.

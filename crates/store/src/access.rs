@@ -1,7 +1,7 @@
 //! Organizations, users, connections and sign-ins.
 
 use async_trait::async_trait;
-use domain::access::{Connection, DeviceGrant, Org, Poll, Role, SecretHash, User};
+use domain::access::{Connection, DeviceGrant, Org, Poll, Role, SecretHash, User, Verdict};
 use domain::id::{ConnectionId, GrantId, OrgId, UserId};
 use domain::page::{Page, Window};
 use domain::time::{Millis, Timestamp};
@@ -81,16 +81,16 @@ pub trait Access: Send + Sync {
     /// The user of that sign-in name, in any case, with the hash of their password.
     async fn user_by_email(&self, email: &str) -> Result<Option<NewUser>, StoreError>;
 
-    /// Files a connection. Its user must be a member of its organization, else it is refused with `Missing`.
+    /// Files a connection, and tells the audit that its user made it. Its user must be a member of its organization, else it is refused with `Missing`.
     async fn connect(&self, connection: &Connection) -> Result<(), StoreError>;
 
-    /// The connection that holds this refresh token and is not revoked.
+    /// The connection that holds this refresh token and is not revoked. Its use is noted, at most once a minute.
     async fn connection_by_refresh_token(&self, token: SecretHash) -> Result<Option<Connection>, StoreError>;
 
-    /// The connection that holds this API key and is not revoked.
+    /// The connection that holds this API key and is not revoked. Its use is noted, at most once a minute.
     async fn connection_by_api_key(&self, key: SecretHash) -> Result<Option<Connection>, StoreError>;
 
-    /// Ends the connection that holds this refresh token, and answers which it was. Unknown and ended ones are fine, and
+    /// Ends the connection that holds this refresh token, tells the audit that its user did, and answers which it was. Unknown and ended ones are fine, and
     /// answered with nothing.
     async fn revoke(&self, token: SecretHash) -> Result<Option<ConnectionId>, StoreError>;
 
@@ -100,12 +100,12 @@ pub trait Access: Send + Sync {
     /// The open sign-in with this user code, at the store's time.
     async fn grant_by_user_code(&self, user_code: &str) -> Result<Option<DeviceGrant>, StoreError>;
 
-    /// A user's decision on an open sign-in: yes for an organization they are a member of, or no. Answers whether it
-    /// counted: only the first decision on an open sign-in does.
-    async fn decide_grant(&self, grant: GrantId, yes: Option<(&UserId, OrgId)>) -> Result<bool, StoreError>;
+    /// A person's decision on an open sign-in: yes for an organization they are a member of, or no. Answers whether it
+    /// counted: only the first decision on an open sign-in does. The audit tells of it where it names an organization.
+    async fn decide_grant(&self, grant: GrantId, verdict: &Verdict) -> Result<bool, StoreError>;
 
-    /// A device's poll. If it is ready, `connection` (its `user` and `org` filled in from the grant) is filed and the
-    /// grant used up in the same transaction, so that two polls racing get one set of tokens. `None`: no such code.
+    /// A device's poll. If it is ready, `connection` (its `user`, `org` and `scope` filled in from the grant) is filed and
+    /// the grant used up in the same transaction, so that two polls racing get one set of tokens. `None`: no such code.
     async fn poll_grant(
         &self,
         device_code: SecretHash,

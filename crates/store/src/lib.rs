@@ -5,6 +5,8 @@
 //! nothing can be read across organizations by forgetting a condition.
 
 mod access;
+mod accounts;
+mod audit;
 mod batches;
 mod deliveries;
 mod error;
@@ -18,6 +20,8 @@ pub mod suite;
 mod workflows;
 
 pub use access::{Access, Founding, NewUser, SigningKey};
+pub use accounts::{Accounts, Joined, Joining, MemberChange};
+pub use audit::Audit;
 pub use batches::Batches;
 pub use deliveries::{Deliveries, Redelivery, Taken, Taking, WebhookSecret, WebhookSecrets};
 pub use error::StoreError;
@@ -35,7 +39,19 @@ use tokio::sync::broadcast;
 
 /// Everything that is remembered, in one place.
 pub trait Store:
-    Access + Workflows + Images + Ledger + Runs + Queue + Batches + Reviews + Feed + Idempotency + Deliveries
+    Access
+    + Accounts
+    + Audit
+    + Workflows
+    + Images
+    + Ledger
+    + Runs
+    + Queue
+    + Batches
+    + Reviews
+    + Feed
+    + Idempotency
+    + Deliveries
 {
     /// The clock that leases, pauses and creation times follow: the database's, so that servers need not agree.
     fn clock(&self) -> &dyn Clock;

@@ -108,7 +108,7 @@ impl From<Refusal> for Problem {
             Refusal::Unauthenticated(_) | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Conflict(_) | Refusal::NotInReview { .. } => StatusCode::CONFLICT,
+            Refusal::Conflict(_) | Refusal::NotInReview { .. } | Refusal::LastAdmin => StatusCode::CONFLICT,
             Refusal::Stale { .. } => StatusCode::PRECONDITION_FAILED,
             Refusal::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
             Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

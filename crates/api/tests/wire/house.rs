@@ -11,7 +11,7 @@ use std::time::Duration;
 use api::{ApiSettings, Serving};
 use blob::Blobs;
 use bytes::Bytes;
-use domain::access::{Author, Connection, Org, SecretHash, User};
+use domain::access::{Author, Connection, ConnectionKind, Org, SecretHash, User};
 use domain::component::{Catalogue, Description, Place};
 use domain::id::{
     ConnectionId, EntryId, EventId, Ids, LeaseToken, OrgId, OrgVersion, RunId, UserId, VersionId, WorkflowId,
@@ -360,6 +360,7 @@ impl House {
             id: ConnectionId(self.ids.next()),
             user,
             org,
+            kind: ConnectionKind::Device,
             name: "theirs".to_owned(),
             created_at: self.clock.now(),
             scope: "offline_access".to_owned(),

@@ -2,6 +2,8 @@
 //! `autoretouch/` is a recorded conversation that is replayed.
 
 mod access;
+mod accounts;
+mod browser;
 mod case;
 mod document;
 mod house;

@@ -116,6 +116,6 @@ async fn the_page_asks_for_a_code_and_shows_none_that_is_not_there() {
     assert_eq!(wrong.status, 404);
     assert_eq!(wrong.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(!wrong.text().contains("<script>"), "{}", wrong.text());
-    let style = house.get_with("/activate.css", "").await;
+    let style = house.get_with("/pages.css", "").await;
     assert_eq!((style.status, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
 }

@@ -5,4 +5,5 @@ pub mod credentials;
 pub mod demo;
 pub mod models;
 pub mod process;
+pub mod users;
 pub mod workflows;

@@ -1,6 +1,6 @@
 //! Credentials made at the terminal, for programs that act for a user.
 
-use domain::access::{Connection, Role};
+use domain::access::{Connection, ConnectionKind, Role};
 use domain::id::{ConnectionId, OrgId, UserId};
 
 use super::secret;
@@ -42,6 +42,7 @@ impl Service {
             id: credentials.connection,
             user: credentials.user.clone(),
             org: credentials.org,
+            kind: ConnectionKind::Credential,
             name: name.to_owned(),
             created_at: self.now(),
             scope: "offline_access".to_owned(),

@@ -2,22 +2,19 @@
 
 use std::net::IpAddr;
 
-use domain::access::{Connection, DeviceGrant, GrantState, Poll, SecretHash};
+use domain::access::{Caller, Connection, ConnectionKind, DeviceGrant, GrantState, Poll, Verdict};
 use domain::id::{ConnectionId, GrantId, OrgId, UserId};
 use domain::time::{Millis, Timestamp};
 use store::StoreError;
 use uuid::Uuid;
 
-use super::secret;
+use super::{neighbourhood, secret};
 use crate::{Refusal, Service, Thing};
 
 /// What every connection may do.
-const SCOPE: &str = "offline_access";
+pub(crate) const SCOPE: &str = "offline_access";
 /// Asks for an ID token beside the access token.
 const OPENID: &str = "openid";
-/// Ends a device code whose tokens are to have an ID token with them. The poll does not say which scope was asked for,
-/// and the code as a whole is proved by its hash.
-const OPENID_MARK: &str = "-openid";
 /// Polls may come this much sooner than the interval says.
 const POLL_SLACK: Millis = Millis::seconds(1);
 /// User codes tried before giving up on finding a free one.
@@ -69,6 +66,12 @@ pub enum GrantRefusal {
     /// The code or the token is unknown, used or revoked.
     #[error("the {0} is unknown, was used before or was revoked; sign in again")]
     Invalid(&'static str),
+    /// Too many sign-ins were begun from one address of late.
+    #[error("too many sign-ins were begun from this address; wait {} seconds and try again", (.retry_after.0.max(0) + 999) / 1000)]
+    TooMany {
+        /// How long to wait.
+        retry_after: Millis,
+    },
     /// The client may not sign in here.
     #[error("the client `{0}` may not sign in here")]
     UnknownClient(String),
@@ -98,8 +101,12 @@ pub enum Decision {
         /// Password.
         password: String,
     },
+    /// Let it act for the caller, who is signed in, in that organization of theirs.
+    ConfirmAs(Caller, OrgId),
     /// Turn it away. Needs no sign-in: whoever has the code in front of them may distrust it.
     Deny,
+    /// Turn it away, says the caller, who is signed in.
+    DenyAs(Caller),
 }
 
 impl Service {
@@ -112,11 +119,26 @@ impl Service {
         }
     }
 
-    /// Begins to sign in a device.
-    pub async fn begin_device(&self, client: &str, scope: &str) -> Result<DeviceStart, GrantRefusal> {
+    /// Begins to sign in a device, asked for from that address.
+    pub async fn begin_device(
+        &self,
+        client: &str,
+        scope: &str,
+        from: IpAddr,
+    ) -> Result<DeviceStart, GrantRefusal> {
         self.check_client(client)?;
+        let who = format!("device code from {}", neighbourhood(from));
+        let most = self.0.settings.device_codes_per_minute;
+        match self.0.paces.begin(&who, self.now(), most, Millis::seconds(60)) {
+            Err(Refusal::TooManyTries { retry_after }) => return Err(GrantRefusal::TooMany { retry_after }),
+            begun => begun?,
+        }
+        self.begin_sign_in(client, scope).await
+    }
+
+    pub(crate) async fn begin_sign_in(&self, client: &str, scope: &str) -> Result<DeviceStart, GrantRefusal> {
         let openid = scope.split_whitespace().any(|word| word == OPENID);
-        let device_code = if openid { secret::fresh() + OPENID_MARK } else { secret::fresh() };
+        let device_code = secret::fresh();
         let now = self.now();
         let mut grant = DeviceGrant {
             id: GrantId(self.0.ids.next()),
@@ -148,32 +170,46 @@ impl Service {
     /// Tokens for a device whose user has confirmed it; once.
     pub async fn poll_device(&self, client: &str, device_code: &str) -> Result<Tokens, GrantRefusal> {
         self.check_client(client)?;
+        let name = format!("device signed in by client `{}`", client.chars().take(60).collect::<String>());
+        Ok(self.poll_sign_in(client, device_code, name).await?.1)
+    }
+
+    /// The new connection of that name, and its tokens.
+    pub(crate) async fn poll_sign_in(
+        &self,
+        client: &str,
+        device_code: &str,
+        name: String,
+    ) -> Result<(Connection, Tokens), GrantRefusal> {
         let refresh_token = format!("v1.{}", secret::fresh());
-        let openid = device_code.ends_with(OPENID_MARK);
         let mut connection = Connection {
             id: ConnectionId(self.0.ids.next()),
-            // The store fills these in from the grant.
+            // The store fills these in from the grant, and the scope.
             user: UserId(String::new()),
             org: OrgId(Uuid::nil()),
-            name: format!("device signed in by client `{client}`"),
+            scope: String::new(),
+            kind: ConnectionKind::Device,
+            name,
             created_at: self.now(),
-            scope: if openid { format!("{SCOPE} {OPENID}") } else { SCOPE.to_owned() },
             refresh_token: secret::hash(&refresh_token),
             api_key: None,
         };
         let pause = Millis((self.0.settings.device_poll_interval.0 - POLL_SLACK.0).max(0));
         let polled = self.0.store.poll_grant(secret::hash(device_code), pause, &connection).await;
         match polled.map_err(Refusal::store("look up the sign-in"))? {
-            Some(Poll::Ready { user, org }) => {
+            Some(Poll::Ready { user, org, scope }) => {
                 connection.user = user;
                 connection.org = org;
+                connection.scope = scope;
+                let openid = connection.scope.split_whitespace().any(|word| word == OPENID);
                 let id_token = match openid {
                     true => Some(self.id_token(&connection, client).await?),
                     false => None,
                 };
                 let access_token = self.access_token(&connection, client).await?;
                 tracing::info!(connection.id = %connection.id, user.id = %connection.user, "a device signed in");
-                Ok(self.tokens(connection, access_token, Some(refresh_token), id_token))
+                let tokens = self.tokens(connection.clone(), access_token, Some(refresh_token), id_token);
+                Ok((connection, tokens))
             }
             Some(Poll::Pending) => Err(GrantRefusal::Pending),
             Some(Poll::TooSoon) => Err(GrantRefusal::SlowDown),
@@ -227,7 +263,7 @@ impl Service {
     }
 
     async fn open_grant(&self, user_code: &str, from: IpAddr) -> Result<DeviceGrant, Refusal> {
-        let who = format!("user code from {from}");
+        let who = format!("user code from {}", neighbourhood(from));
         self.try_once(&who)?;
         let missing = || Refusal::missing(Thing::DeviceCode, user_code.chars().take(20).collect::<String>());
         let tidy = secret::tidy_user_code(user_code).ok_or_else(missing)?;
@@ -236,11 +272,6 @@ impl Service {
         let grant = found.filter(|grant| grant.is_open(self.now())).ok_or_else(missing)?;
         self.0.tries.take_back(&who);
         Ok(grant)
-    }
-
-    fn try_once(&self, who: &str) -> Result<(), Refusal> {
-        let settings = &self.0.settings;
-        self.0.tries.begin(who, self.now(), settings.wrong_tries_max, settings.wrong_tries_window)
     }
 
     /// A person's decision on a device. Wrong codes and wrong passwords are counted by address, wrong passwords by
@@ -252,50 +283,34 @@ impl Service {
         from: IpAddr,
     ) -> Result<(), Refusal> {
         let grant = self.open_grant(user_code, from).await?;
-        let doing = "record the decision";
-        let counted = match decision {
-            Decision::Deny => {
-                self.0.store.decide_grant(grant.id, None).await.map_err(Refusal::store(doing))?
+        let verdict = match decision {
+            Decision::Deny => Verdict::No { by: None },
+            Decision::DenyAs(caller) => {
+                Verdict::No { by: caller.default_org().map(|org| (caller.user, org)) }
+            }
+            Decision::ConfirmAs(caller, org) if caller.belongs_to(org) => {
+                Verdict::Yes { user: caller.user, org }
+            }
+            Decision::ConfirmAs(_, org) => {
+                return Err(Refusal::NotAllowed(format!("you do not belong to organization `{org}`")));
             }
             Decision::Confirm { email, password } => {
-                let (user, org) = self.sign_in(&email, &password, from).await?;
-                let yes = Some((&user, org));
-                self.0.store.decide_grant(grant.id, yes).await.map_err(Refusal::store(doing))?
+                let caller = self.authenticate(&email, &password, from).await?;
+                let org = caller.default_org().ok_or_else(|| {
+                    Refusal::NotAllowed(
+                        "you belong to no organization; ask an administrator to add you".to_owned(),
+                    )
+                })?;
+                Verdict::Yes { user: caller.user, org }
             }
         };
-        if counted {
+        let counted = self.0.store.decide_grant(grant.id, &verdict).await;
+        if counted.map_err(Refusal::store("record the decision"))? {
             tracing::info!(grant.id = %grant.id, "a device sign-in was decided");
             Ok(())
         } else {
             Err(Refusal::missing(Thing::DeviceCode, grant.user_code))
         }
-    }
-
-    /// The user of that name and password, and the organization they act in.
-    async fn sign_in(&self, email: &str, password: &str, from: IpAddr) -> Result<(UserId, OrgId), Refusal> {
-        let by_address = format!("password from {from}");
-        let by_name = format!("password for {}", email.trim().to_lowercase());
-        self.try_once(&by_address)?;
-        self.try_once(&by_name)?;
-        let found =
-            self.0.store.user_by_email(email.trim()).await.map_err(Refusal::store("look up the user"))?;
-        let (user, stored) = match found {
-            Some(found) => (Some(found.user.id), Some(found.password_hash)),
-            None => (None, None),
-        };
-        let fits = self.0.passwords.fits(password, stored).await?;
-        let Some(user) = user.filter(|_| fits) else {
-            tracing::warn!(%from, "a wrong e-mail address or password");
-            return Err(Refusal::WrongPassword);
-        };
-        self.0.tries.take_back(&by_address);
-        self.0.tries.take_back(&by_name);
-        let memberships =
-            self.0.store.memberships(&user).await.map_err(Refusal::store("look up the user"))?;
-        let (org, _) = memberships.first().ok_or_else(|| {
-            Refusal::NotAllowed("you belong to no organization; ask an administrator to add you".to_owned())
-        })?;
-        Ok((user, *org))
     }
 }
 
@@ -304,9 +319,9 @@ impl std::fmt::Debug for Decision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Confirm { .. } => "Confirm(..)",
+            Self::ConfirmAs(..) => "ConfirmAs(..)",
             Self::Deny => "Deny",
+            Self::DenyAs(_) => "DenyAs(_)",
         })
     }
 }
-
-const _: fn(&str) -> SecretHash = secret::hash;

@@ -1,9 +1,14 @@
-//! Who asks: access tokens, API keys, device sign-in (RFC 8628), passwords, and limits on guessing any of them.
+//! Who asks: access tokens, API keys, device sign-in (RFC 8628), passwords, browsers, and limits on guessing any of them.
+//! And who is who: members, invitations, connections.
 
+mod connections;
 mod credentials;
 mod device;
+mod invitations;
+mod members;
 mod password;
 mod secret;
+mod sessions;
 mod token;
 mod tries;
 
@@ -15,13 +20,17 @@ use domain::id::{OrgId, UserId};
 use domain::time::Timestamp;
 use tracing::debug;
 
+pub use connections::MadeApiKey;
 pub use credentials::Credentials;
 pub use device::{Decision, DeviceRequest, DeviceStart, GrantRefusal, Tokens};
+pub use invitations::{InvitationView, MadeInvitation, NewAccount};
+pub use members::{MadeUser, PASSWORD_CHARS_MIN, email_fault, password_fault};
 pub(crate) use password::{Passwords, first_password, hash};
 pub(crate) use secret::bytes as random_bytes;
+pub use sessions::Visitor;
 pub use token::KeySet;
 pub(crate) use token::{Signers, fresh_signing_key};
-pub(crate) use tries::Tries;
+pub(crate) use tries::{Tries, neighbourhood};
 
 use crate::{Refusal, Service, TokenFault};
 
@@ -33,6 +42,13 @@ type Known = HashMap<UserId, (Timestamp, Vec<(OrgId, Role)>)>;
 /// The organizations users belong to, remembered for a few seconds.
 #[derive(Default)]
 pub(crate) struct Memberships(Mutex<Known>);
+
+impl Memberships {
+    /// Looks into the store again for that user: their memberships have just changed.
+    pub(crate) fn forget(&self, user: &UserId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+    }
+}
 
 /// A random token in letters and digits, for forms.
 pub fn form_token() -> String {

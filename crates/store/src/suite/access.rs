@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::{GrantState, Poll, Role};
+use domain::access::{GrantState, Poll, Role, Verdict};
 use domain::id::{EntryId, EventId, OrgId, UserId};
 use domain::page::Window;
 use domain::run::{RunFilter, Status};
@@ -14,6 +14,10 @@ use super::fixture::{PRICE, World};
 use crate::{Retried, StoreError};
 
 const PAUSE: Millis = Millis::seconds(4);
+
+fn yes_for(user: &UserId, org: OrgId) -> Verdict {
+    Verdict::Yes { user: user.clone(), org }
+}
 
 /// Of several foundings at once one counts, and it is whole.
 pub async fn founding_happens_once(make: impl Fn() -> Empty) {
@@ -122,7 +126,7 @@ pub async fn connections_need_a_member(make: impl Fn() -> Empty) {
     assert_eq!(world.store.connection_by_refresh_token(crossed.refresh_token).await.unwrap(), None);
     let grant = world.grant("KDRT-PWMN");
     world.store.begin_grant(&grant).await.unwrap();
-    let crossed = world.store.decide_grant(grant.id, Some((&tenant.user, other.org))).await;
+    let crossed = world.store.decide_grant(grant.id, &yes_for(&tenant.user, other.org)).await;
     assert!(matches!(crossed, Err(StoreError::Missing(_))));
     assert!(world.store.grant_by_user_code("KDRT-PWMN").await.unwrap().is_some(), "it is still open");
 }
@@ -133,7 +137,7 @@ pub async fn a_device_gets_one_set_of_tokens(make: impl Fn() -> Empty) {
     let other = world.tenant("Other", 0).await;
     let grant = world.grant("KDRT-PWMN");
     world.store.begin_grant(&grant).await.unwrap();
-    assert!(world.store.decide_grant(grant.id, Some((&tenant.user, tenant.org))).await.unwrap());
+    assert!(world.store.decide_grant(grant.id, &yes_for(&tenant.user, tenant.org)).await.unwrap());
     let mut polls = JoinSet::new();
     for _ in 0..8 {
         // As it comes from the device: whose it is says the grant.
@@ -148,7 +152,10 @@ pub async fn a_device_gets_one_set_of_tokens(make: impl Fn() -> Empty) {
     let answers = polls.join_all().await;
     let ready: Vec<_> = answers.iter().filter(|(answer, _)| matches!(answer, Poll::Ready { .. })).collect();
     assert_eq!(ready.len(), 1);
-    assert_eq!(ready[0].0, Poll::Ready { user: tenant.user.clone(), org: tenant.org });
+    assert_eq!(
+        ready[0].0,
+        Poll::Ready { user: tenant.user.clone(), org: tenant.org, scope: grant.scope.clone() }
+    );
     let filed: Vec<_> = answers.iter().filter_map(|(_, filed)| filed.as_ref()).collect();
     assert_eq!(filed.len(), 1);
     assert_eq!((&filed[0].user, filed[0].org), (&tenant.user, tenant.org));
@@ -168,7 +175,7 @@ pub async fn a_device_is_told_how_its_sign_in_stands(make: impl Fn() -> Empty) {
     assert_eq!(poll().await, Some(Poll::Pending));
     let open = world.store.grant_by_user_code("KDRT-PWMN").await.unwrap().expect("open");
     assert_eq!(open.state, GrantState::Pending { last_poll: Some(world.now()) });
-    assert!(world.store.decide_grant(grant.id, None).await.unwrap());
+    assert!(world.store.decide_grant(grant.id, &Verdict::No { by: None }).await.unwrap());
     assert_eq!(poll().await, Some(Poll::Denied));
     assert_eq!(world.store.grant_by_user_code("KDRT-PWMN").await.unwrap(), None, "decided ones are not open");
     assert_eq!(world.store.poll_grant(world.secret(), PAUSE, &offered).await.unwrap(), None);
@@ -177,7 +184,7 @@ pub async fn a_device_is_told_how_its_sign_in_stands(make: impl Fn() -> Empty) {
     world.store.begin_grant(&late).await.unwrap();
     world.clock.advance(Millis::seconds(900));
     assert_eq!(world.store.grant_by_user_code("WXYZ-BCDF").await.unwrap(), None);
-    assert!(!world.store.decide_grant(late.id, Some((&tenant.user, tenant.org))).await.unwrap());
+    assert!(!world.store.decide_grant(late.id, &yes_for(&tenant.user, tenant.org)).await.unwrap());
     let answer = world.store.poll_grant(late.device_code, PAUSE, &offered).await.unwrap();
     assert_eq!(answer, Some(Poll::Expired));
     assert_eq!(world.store.connection_by_refresh_token(offered.refresh_token).await.unwrap(), None);
@@ -188,17 +195,20 @@ pub async fn only_the_first_decision_counts(make: impl Fn() -> Empty) {
     let (world, tenant) = World::founded(make(), 0).await;
     let grant = world.grant("KDRT-PWMN");
     world.store.begin_grant(&grant).await.unwrap();
-    let yes = Some((&tenant.user, tenant.org));
+    let yes = yes_for(&tenant.user, tenant.org);
     let (one, two, three) = tokio::join!(
-        world.store.decide_grant(grant.id, None),
-        world.store.decide_grant(grant.id, None),
-        world.store.decide_grant(grant.id, None),
+        world.store.decide_grant(grant.id, &Verdict::No { by: None }),
+        world.store.decide_grant(grant.id, &Verdict::No { by: None }),
+        world.store.decide_grant(grant.id, &Verdict::No { by: None }),
     );
     assert_eq!([one, two, three].into_iter().filter(|counted| *counted.as_ref().unwrap()).count(), 1);
-    assert!(!world.store.decide_grant(grant.id, yes).await.unwrap());
+    assert!(!world.store.decide_grant(grant.id, &yes).await.unwrap());
     let answer = world.store.poll_grant(grant.device_code, PAUSE, &world.connection(&tenant)).await.unwrap();
     assert_eq!(answer, Some(Poll::Denied));
-    assert!(!world.store.decide_grant(domain::id::GrantId(world.id()), yes).await.unwrap(), "an unknown one");
+    assert!(
+        !world.store.decide_grant(domain::id::GrantId(world.id()), &yes).await.unwrap(),
+        "an unknown one"
+    );
 }
 
 /// Two people never compare the same code, and a code is free again when its sign-in is over.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::access::{Author, Connection, DeviceGrant, GrantState, Org, SecretHash, User};
+use domain::access::{Author, Connection, ConnectionKind, DeviceGrant, GrantState, Org, SecretHash, User};
 use domain::id::{
     ConnectionId, EntryId, EventId, GrantId, LeaseToken, OrgId, OrgVersion, RunId, UserId, VersionId,
     WorkflowId,
@@ -278,6 +278,7 @@ impl World {
             id: ConnectionId(self.id()),
             user: tenant.user.clone(),
             org: tenant.org,
+            kind: ConnectionKind::Device,
             name: "camera room".to_owned(),
             created_at: self.now(),
             scope: "offline_access".to_owned(),

@@ -7,6 +7,7 @@
 )]
 
 pub mod access;
+pub mod accounts;
 pub mod deliveries;
 pub mod fixture;
 pub mod lease;
@@ -78,6 +79,18 @@ macro_rules! suite {
                 only_the_first_decision_counts,
                 an_open_user_code_is_given_once,
                 nothing_is_readable_across_organizations,
+            }
+            accounts {
+                a_session_lasts_while_it_is_used,
+                sessions_are_closed,
+                a_new_password_closes_the_other_sessions,
+                a_session_looks_at_an_organization_of_its_user,
+                an_invitation_is_accepted_once,
+                an_invitation_is_good_for_whom_and_while_it_says,
+                an_organization_keeps_an_administrator,
+                who_leaves_loses_what_acts_for_them_there,
+                connections_are_listed_renamed_and_ended,
+                the_audit_is_read_page_by_page,
             }
             workflows {
                 versions_are_pinned_and_the_latest_is_listed,
