@@ -35,9 +35,8 @@ async fn page(visit: &Visit, visitor: Visitor, faults: Vec<Fault>, done: Option<
 
 /// Shows the account.
 pub(super) async fn show(visit: Visit, Query(query): Query) -> Response {
-    let visitor = match visit.signed_in(HERE) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
+    let Some(visitor) = visit.visitor.clone() else {
+        return visit.to_login(HERE);
     };
     let done = match query.get("done") {
         Some("profile") => Some("Your name was saved."),
@@ -51,9 +50,8 @@ pub(super) async fn show(visit: Visit, Query(query): Query) -> Response {
 
 /// Saves the names.
 pub(super) async fn save_profile(visit: Visit, body: Body) -> Response {
-    let visitor = match visit.signed_in(HERE) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
+    let Some(visitor) = visit.visitor.clone() else {
+        return visit.to_login(HERE);
     };
     let form = match visit.form(body).await {
         Ok(form) => form,
@@ -69,9 +67,8 @@ pub(super) async fn save_profile(visit: Visit, body: Body) -> Response {
 
 /// Changes the password.
 pub(super) async fn change_password(visit: Visit, body: Body) -> Response {
-    let visitor = match visit.signed_in(HERE) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
+    let Some(visitor) = visit.visitor.clone() else {
+        return visit.to_login(HERE);
     };
     let form = match visit.form(body).await {
         Ok(form) => form,
@@ -93,9 +90,8 @@ pub(super) async fn change_password(visit: Visit, body: Body) -> Response {
 
 /// Signs every other browser out.
 pub(super) async fn sign_out_elsewhere(visit: Visit, body: Body) -> Response {
-    let visitor = match visit.signed_in(HERE) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
+    let Some(visitor) = visit.visitor.clone() else {
+        return visit.to_login(HERE);
     };
     if let Err(fault) = visit.form(body).await {
         return page(&visit, visitor, vec![fault], None).await;

@@ -65,7 +65,7 @@ async fn ask_again(visit: &Visit, refusal: &Refusal, code: &str) -> Response {
 }
 
 /// Takes the decision.
-pub(super) async fn decide(mut visit: Visit, body: Body) -> Response {
+pub(super) async fn decide(visit: Visit, body: Body) -> Response {
     let form = match visit.form(body).await {
         Ok(form) => form,
         Err(fault) => return page(&visit, Stage::AskForCode, Some(fault), "", "").await,
@@ -114,10 +114,7 @@ pub(super) async fn decide(mut visit: Visit, body: Body) -> Response {
         Err(refusal @ (Refusal::Missing { .. } | Refusal::TooManyTries { .. })) => {
             ask_again(&visit, &refusal, code).await
         }
-        Err(refusal) => {
-            visit.visitor = None;
-            compare(&visit, code, Some(Fault::from(&refusal)), email).await
-        }
+        Err(refusal) => compare(&visit, code, Some(Fault::from(&refusal)), email).await,
     }
 }
 

@@ -103,9 +103,8 @@ async fn listing(
 
 /// Lists them.
 pub(super) async fn show(visit: Visit, Query(query): Query) -> Response {
-    let visitor = match visit.signed_in(HERE) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
+    let Some(visitor) = visit.visitor.clone() else {
+        return visit.to_login(HERE);
     };
     let done = match query.get("done") {
         Some("renamed") => Some("The connection was renamed."),
@@ -117,7 +116,7 @@ pub(super) async fn show(visit: Visit, Query(query): Query) -> Response {
 
 /// Who is signed in and what they sent, or the answer that says why not.
 async fn sent(visit: &Visit, body: Body) -> Result<(Visitor, Pairs), Response> {
-    let visitor = visit.signed_in(HERE)?;
+    let visitor = visit.visitor.clone().ok_or_else(|| visit.to_login(HERE))?;
     match visit.form(body).await {
         Ok(form) => Ok((visitor, form)),
         Err(fault) => Err(listing(visit, &visitor, vec![fault], None, ("", "")).await),
@@ -131,7 +130,7 @@ pub(super) async fn begin(visit: Visit, body: Body) -> Response {
         Err(response) => return response,
     };
     let name = form.get("name").unwrap_or_default();
-    match visit.service.begin_connection(name).await {
+    match visit.service.begin_connection(&visitor.caller, name).await {
         Ok(DeviceStart { device_code, user_code, .. }) => {
             let frame = visit.frame(Vec::new(), None);
             let page = Confirm { frame, name, device_code: &device_code, user_code: &user_code };

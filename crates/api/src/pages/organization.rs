@@ -190,7 +190,10 @@ async fn page(visit: &Visit, visitor: &Visitor, id: OrgId, extra: Extra) -> Resp
 async fn at(visit: &Visit, id: &str) -> Result<(Visitor, OrgId), Response> {
     let short: String = id.chars().take(40).collect();
     match id.parse::<OrgId>() {
-        Ok(org) => Ok((visit.signed_in(&format!("/account/organizations/{org}"))?, org)),
+        Ok(org) => match &visit.visitor {
+            Some(visitor) => Ok((visitor.clone(), org)),
+            None => Err(visit.to_login(&format!("/account/organizations/{org}"))),
+        },
         Err(_) => Err(visit.sorry(&Refusal::missing(Thing::Org, short))),
     }
 }

@@ -162,13 +162,10 @@ impl FromRequestParts<Front> for Visit {
 }
 
 impl Visit {
-    /// Who is signed in, or the way to the sign-in page and back to `next`.
-    pub(super) fn signed_in(&self, next: &str) -> Result<Visitor, Response> {
-        self.visitor.clone().ok_or_else(|| {
-            let next: String =
-                percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC).to_string();
-            redirect(&format!("/login?next={next}"), &[])
-        })
+    /// Sends the browser to the sign-in page, and back to `next` after that.
+    pub(super) fn to_login(&self, next: &str) -> Response {
+        let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+        self.go(&format!("/login?next={next}"))
     }
 
     /// The form that was sent, if it came from one of our pages. A form that another site made has neither our cookie nor

@@ -84,8 +84,9 @@ impl Service {
 
     /// Begins to make a device connection from our own pages: the caller then confirms its code as for any device, and
     /// [`finish_connection`](Self::finish_connection) has the tokens.
-    pub async fn begin_connection(&self, name: &str) -> Result<DeviceStart, GrantRefusal> {
+    pub async fn begin_connection(&self, caller: &Caller, name: &str) -> Result<DeviceStart, GrantRefusal> {
         name_of(name)?;
+        self.keep_pace(&format!("device code for {}", caller.user))?;
         self.begin_sign_in(PAGES, SCOPE).await
     }
 

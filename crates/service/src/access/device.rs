@@ -66,8 +66,8 @@ pub enum GrantRefusal {
     /// The code or the token is unknown, used or revoked.
     #[error("the {0} is unknown, was used before or was revoked; sign in again")]
     Invalid(&'static str),
-    /// Too many sign-ins were begun from one address of late.
-    #[error("too many sign-ins were begun from this address; wait {} seconds and try again", (.retry_after.0.max(0) + 999) / 1000)]
+    /// Too many sign-ins were begun of late, from one address or by one user.
+    #[error("too many sign-ins were begun of late; wait {} seconds and try again", (.retry_after.0.max(0) + 999) / 1000)]
     TooMany {
         /// How long to wait.
         retry_after: Millis,
@@ -127,13 +127,17 @@ impl Service {
         from: IpAddr,
     ) -> Result<DeviceStart, GrantRefusal> {
         self.check_client(client)?;
-        let who = format!("device code from {}", neighbourhood(from));
-        let most = self.0.settings.device_codes_per_minute;
-        match self.0.paces.begin(&who, self.now(), most, Millis::seconds(60)) {
-            Err(Refusal::TooManyTries { retry_after }) => return Err(GrantRefusal::TooMany { retry_after }),
-            begun => begun?,
-        }
+        self.keep_pace(&format!("device code from {}", neighbourhood(from)))?;
         self.begin_sign_in(client, scope).await
+    }
+
+    /// Refuses whoever has begun too many sign-ins within a minute.
+    pub(crate) fn keep_pace(&self, who: &str) -> Result<(), GrantRefusal> {
+        let most = self.0.settings.device_codes_per_minute;
+        match self.0.paces.begin(who, self.now(), most, Millis::seconds(60)) {
+            Err(Refusal::TooManyTries { retry_after }) => Err(GrantRefusal::TooMany { retry_after }),
+            begun => Ok(begun?),
+        }
     }
 
     pub(crate) async fn begin_sign_in(&self, client: &str, scope: &str) -> Result<DeviceStart, GrantRefusal> {

@@ -149,7 +149,7 @@ impl Service {
             return Err(Refusal::Invalid(fault));
         }
         let (given, family) = (tidy_name(&account.given_name)?, tidy_name(&account.family_name)?);
-        let password_hash = self.hash_password(&account.password).await?;
+        let password_hash = self.0.passwords.hash(&account.password).await?;
         let user = self.fresh_user(email, given, family);
         let id = user.id.clone();
         let org = self.join(secret, Joining::New(NewUser { user, password_hash })).await?;

@@ -5,7 +5,7 @@ use domain::id::{OrgId, UserId};
 use store::{MemberChange, NewUser};
 
 use super::sessions::Visitor;
-use super::{first_password, hash, secret};
+use super::{first_password, secret};
 use crate::{Refusal, Service, Thing};
 
 /// Longest name of a person or a connection, in characters.
@@ -147,18 +147,11 @@ impl Service {
             return Err(Refusal::WrongPassword);
         }
         self.0.tries.take_back(&by_name);
-        let hash = self.hash_password(new).await?;
+        let hash = self.0.passwords.hash(new).await?;
         let (user, keep) = (&visitor.user.id, Some(secret::hash(visitor.secret())));
         self.0.store.set_password(user, &hash, keep, Some(user)).await.map_err(Refusal::store(doing))?;
         tracing::info!(user.id = %user, "user `{user}` changed their password");
         Ok(())
-    }
-
-    pub(crate) async fn hash_password(&self, password: &str) -> Result<String, Refusal> {
-        let password = password.to_owned();
-        tokio::task::spawn_blocking(move || hash(&password))
-            .await
-            .map_err(|source| Refusal::Ours { doing: "hash the password", source: Box::new(source) })
     }
 
     /// Makes a user a member of the oldest organization, at the terminal; whoever has an account already keeps it.
@@ -175,7 +168,7 @@ impl Service {
             Some(known) => (known, None),
             None => {
                 let password = first_password();
-                let password_hash = self.hash_password(&password).await?;
+                let password_hash = self.0.passwords.hash(&password).await?;
                 (NewUser { user: self.fresh_user(email, None, None), password_hash }, Some(password))
             }
         };
@@ -195,7 +188,7 @@ impl Service {
         let known = self.0.store.user_by_email(email).await.map_err(Refusal::store(doing))?;
         let user = known.ok_or_else(|| Refusal::missing(Thing::User, email))?.user.id;
         let password = first_password();
-        let hash = self.hash_password(&password).await?;
+        let hash = self.0.passwords.hash(&password).await?;
         self.0.store.set_password(&user, &hash, None, None).await.map_err(Refusal::store(doing))?;
         Ok(password)
     }

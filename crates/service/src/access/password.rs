@@ -41,6 +41,19 @@ pub(crate) fn first_password() -> String {
 }
 
 impl Passwords {
+    /// A password's hash in PHC string format.
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, Refusal> {
+        let _turn = self
+            .turns
+            .acquire()
+            .await
+            .map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
+        let password = password.to_owned();
+        tokio::task::spawn_blocking(move || hash(&password))
+            .await
+            .map_err(|source| Refusal::Ours { doing: "hash the password", source: Box::new(source) })
+    }
+
     /// Whether the password fits the stored hash. With no hash to compare to it takes as long and says no, so that the
     /// time tells nothing about who has an account.
     pub(crate) async fn fits(&self, password: &str, stored: Option<String>) -> Result<bool, Refusal> {
