@@ -119,7 +119,7 @@ impl Service {
     ) -> Result<SigningSecret, Refusal> {
         let org = self.one_org_as_admin(caller, choice)?;
         let fresh = WebhookSecret(random_bytes());
-        let secrets = self.0.store.rotate_webhook_secret(org, fresh, OLD_SECRET_SIGNS).await;
+        let secrets = self.0.store.rotate_webhook_secret(org, fresh, OLD_SECRET_SIGNS, &caller.user).await;
         Ok(secrets.map_err(Refusal::store("change the webhook secret"))?.into())
     }
 }

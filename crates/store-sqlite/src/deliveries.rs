@@ -7,7 +7,7 @@ use domain::delivery::{
     Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Report, Verdict, receiver,
 };
 use domain::event::Event;
-use domain::id::{DeliveryId, EventId, LeaseToken, OrgId, RunId};
+use domain::id::{DeliveryId, EventId, LeaseToken, OrgId, RunId, UserId};
 use domain::page::{Cursor, Slice};
 use domain::run::Status;
 use domain::time::{Millis, Timestamp};
@@ -17,6 +17,7 @@ use store::{Deliveries, Redelivery, StoreError, Taken, Taking, WebhookSecret, We
 use tracing::error;
 use uuid::{Builder, Uuid};
 
+use crate::audit::record;
 use crate::database::Sqlite;
 use crate::rows::{self, RUN_COLUMNS, named, time, unreadable, uuid};
 use crate::sql::Sql;
@@ -404,8 +405,11 @@ impl Deliveries for Sqlite {
         org: OrgId,
         fresh: WebhookSecret,
         keep: Millis,
+        by: &UserId,
     ) -> Result<WebhookSecrets, StoreError> {
+        let by = by.clone();
         self.write("rotate_webhook_secret", move |tx| {
+            record(tx, org, Some(&by), "webhook_secret.rotated", &org.to_string(), &serde_json::json!({}))?;
             tx.conn.exec(
                 "INSERT INTO webhook_secrets (org, current, made_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (org) DO UPDATE SET previous = webhook_secrets.current, previous_until = ?4,

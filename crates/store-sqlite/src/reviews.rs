@@ -6,8 +6,10 @@ use domain::review::{Review, Verdict};
 use domain::run::{Failure, Fault, Feedback, Status};
 use domain::time::Millis;
 use rusqlite::params;
+use serde_json::json;
 use store::{Judged, Judgement, Reviews, Ruling, StoreError};
 
+use crate::audit::record;
 use crate::database::Sqlite;
 use crate::deliveries::record_event;
 use crate::rows::{id_list, json, named, to_json};
@@ -68,6 +70,13 @@ fn judge(
     if next == Status::Queued {
         enqueue(tx, org, run, tx.now + Millis(0))?;
     }
+    let details = json!({ "reason": reason });
+    let action = match verdict {
+        Verdict::Approve => "run.approved",
+        Verdict::Reprocess => "run.sent_back",
+        Verdict::GiveUp => "run.given_up",
+    };
+    record(tx, org, Some(by), action, &run.to_string(), &details)?;
     record_event(tx, judgement.event, org, run, &webhooks, next)?;
     tx.changed(org, run, next)?;
     Ok(Judged::Now(next))

@@ -9,8 +9,10 @@ use domain::page::{Page, Window};
 use domain::time::Timestamp;
 use domain::workflow::{Version, Workflow};
 use rusqlite::{Connection, Row, named_params, params};
+use serde_json::json;
 use store::{Images, Ledger, Revised, StoreError, TopUp, Workflows};
 
+use crate::audit::record;
 use crate::database::Sqlite;
 use crate::rows::{content_hash, id_list, json, limits, maybe_uuid, named, number, time, to_json, uuid};
 use crate::sql::Sql;
@@ -49,9 +51,9 @@ fn version(row: &Row<'_>, first: usize) -> rusqlite::Result<Version> {
 }
 
 /// Saves a version as the latest of its workflow, which it makes if there is none. Saving the same version again
-/// changes nothing.
-pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<(), StoreError> {
-    let conflict = |what: String| Err(StoreError::Conflict(what));
+/// changes nothing. Answers whether it changed something.
+pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<bool, StoreError> {
+    let conflict = |what: String| Err::<bool, _>(StoreError::Conflict(what));
     let (id, org, version) = (workflow.id.0.as_bytes(), workflow.org.0.as_bytes(), &workflow.version);
     let steps = to_json(&version.steps)?;
     let there = conn.one("SELECT org FROM workflows WHERE id = ?1", [id], |row| uuid(row, 0))?;
@@ -68,7 +70,7 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<()
         |row| row.get::<_, bool>(0),
     )?;
     match same {
-        Some(true) => return Ok(()),
+        Some(true) => return Ok(false),
         Some(false) => return conflict("a workflow version of this id".to_owned()),
         None => {}
     }
@@ -98,8 +100,8 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<()
     conn.exec(
         "INSERT INTO versions (id, workflow, saved_at, steps, price, needs_review) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![version.id.0.as_bytes(), id, version.saved_at.0, steps, version.price, version.needs_review],
-    )
-    .map(drop)
+    )?;
+    Ok(true)
 }
 
 fn listed(conn: &Connection, org: OrgId, which: &str, window: Window) -> Result<Page<Workflow>, StoreError> {
@@ -117,7 +119,20 @@ fn listed(conn: &Connection, org: OrgId, which: &str, window: Window) -> Result<
     Ok(Page { entries, total })
 }
 
-fn revise(tx: &Tx<'_>, workflow: &Workflow, revised: VersionId) -> Result<Revised, StoreError> {
+fn record_version(
+    tx: &Tx<'_>,
+    workflow: &Workflow,
+    action: &'static str,
+    by: Option<&UserId>,
+) -> Result<(), StoreError> {
+    let version = &workflow.version;
+    let details = json!({
+        "name": workflow.name, "version": version.id, "price": version.price, "needs_review": version.needs_review
+    });
+    record(tx, workflow.org, by, action, &workflow.id.to_string(), &details)
+}
+
+fn revise(tx: &Tx<'_>, workflow: &Workflow, revised: VersionId, by: &UserId) -> Result<Revised, StoreError> {
     let latest = tx.conn.one(
         "SELECT latest FROM workflows WHERE id = ?1 AND org = ?2",
         params![workflow.id.0.as_bytes(), workflow.org.0.as_bytes()],
@@ -126,7 +141,10 @@ fn revise(tx: &Tx<'_>, workflow: &Workflow, revised: VersionId) -> Result<Revise
     match latest {
         None => Ok(Revised::Missing),
         Some(latest) if latest == revised || latest == workflow.version.id => {
-            save_workflow(tx.conn, workflow).map(|()| Revised::Saved)
+            if save_workflow(tx.conn, workflow)? {
+                record_version(tx, workflow, "workflow.revised", Some(by))?;
+            }
+            Ok(Revised::Saved)
         }
         Some(latest) => Ok(Revised::Stale(latest)),
     }
@@ -195,17 +213,23 @@ impl Workflows for Sqlite {
 
     async fn save_workflow(&self, workflow: &Workflow) -> Result<(), StoreError> {
         let workflow = workflow.clone();
-        self.write("save_workflow", move |tx| save_workflow(tx.conn, &workflow)).await
+        self.write("save_workflow", move |tx| {
+            if save_workflow(tx.conn, &workflow)? {
+                record_version(tx, &workflow, "workflow.saved", Some(&workflow.author.id))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn revise_workflow(
         &self,
         workflow: &Workflow,
         revised: VersionId,
-        _by: &UserId,
+        by: &UserId,
     ) -> Result<Revised, StoreError> {
-        let workflow = workflow.clone();
-        self.write("revise_workflow", move |tx| revise(tx, &workflow, revised)).await
+        let (workflow, by) = (workflow.clone(), by.clone());
+        self.write("revise_workflow", move |tx| revise(tx, &workflow, revised, &by)).await
     }
 
     async fn archive_workflow(
@@ -213,14 +237,25 @@ impl Workflows for Sqlite {
         org: OrgId,
         id: WorkflowId,
         archived: bool,
-        _by: &UserId,
+        by: &UserId,
     ) -> Result<bool, StoreError> {
+        let by = by.clone();
         self.write("archive_workflow", move |tx| {
-            let changed = tx.conn.exec(
-                "UPDATE workflows SET archived_at = iif(?3, coalesce(archived_at, ?4), NULL) WHERE id = ?1 AND org = ?2",
-                params![id.0.as_bytes(), org.0.as_bytes(), archived, tx.now.0],
+            let found = tx.conn.one(
+                "SELECT name, archived_at IS NOT NULL FROM workflows WHERE id = ?1 AND org = ?2",
+                params![id.0.as_bytes(), org.0.as_bytes()],
+                |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)),
             )?;
-            Ok(changed == 1)
+            let Some((name, was)) = found else { return Ok(false) };
+            if was != archived {
+                tx.conn.exec(
+                    "UPDATE workflows SET archived_at = iif(?2, ?3, NULL) WHERE id = ?1",
+                    params![id.0.as_bytes(), archived, tx.now.0],
+                )?;
+                let action = if archived { "workflow.archived" } else { "workflow.taken_back" };
+                record(tx, org, Some(&by), action, &id.to_string(), &json!({ "name": name }))?;
+            }
+            Ok(true)
         })
         .await
     }
@@ -344,6 +379,8 @@ pub(crate) fn enter_top_up(tx: &Tx<'_>, org: OrgId, top_up: &TopUp) -> Result<i6
             let amount = i64::from(*credits);
             let movement =
                 Movement { id: *entry, kind: Kind::Grant, amount, run: None, by: by.as_ref(), note };
+            let details = json!({ "credits": credits, "note": note });
+            record(tx, org, by.as_ref(), "credits.given", &entry.to_string(), &details)?;
             enter(tx, org, &movement)
         }
         _ => balance(tx.conn, org),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::delivery::{Attempt, Delivery, DeliveryFilter, Report, Verdict};
-use domain::id::{DeliveryId, LeaseToken, OrgId};
+use domain::id::{DeliveryId, LeaseToken, OrgId, UserId};
 use domain::page::{Cursor, Slice};
 use domain::run::Run;
 use domain::time::{Millis, Timestamp};
@@ -122,5 +122,6 @@ pub trait Deliveries: Send + Sync {
         org: OrgId,
         fresh: WebhookSecret,
         keep: Millis,
+        by: &UserId,
     ) -> Result<WebhookSecrets, StoreError>;
 }

@@ -209,7 +209,7 @@ pub async fn a_secret_is_made_once_and_outlives_its_change(make: impl Fn() -> Em
     assert_eq!(store.webhook_secrets(tenant.org, first).await.unwrap().current, first);
     let again = store.webhook_secrets(tenant.org, second).await.unwrap();
     assert_eq!((again.current, again.previous), (first, None));
-    let changed = store.rotate_webhook_secret(tenant.org, second, Millis(1000)).await.unwrap();
+    let changed = store.rotate_webhook_secret(tenant.org, second, Millis(1000), &tenant.user).await.unwrap();
     assert_eq!((changed.current, changed.previous), (second, Some((first, world.now() + Millis(1000)))));
     world.clock.advance(Millis(999));
     assert!(store.webhook_secrets(tenant.org, first).await.unwrap().previous.is_some());
