@@ -5,6 +5,7 @@ mod autoretouch;
 mod body;
 mod client;
 mod form;
+mod hosts;
 mod multipart;
 mod oauth;
 mod observe;
@@ -13,6 +14,7 @@ mod operations;
 mod pages;
 mod paths;
 mod serve;
+mod tls;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,16 +27,22 @@ use axum::routing::get;
 use service::Service;
 use tower::ServiceBuilder;
 
+use hosts::Division;
+
 pub use autoretouch::event::AutoRetouchEvents;
+pub use hosts::{Host, Hosts, NoHost};
 pub use openapi::autoretouch_document;
 pub use operations::{Check, MetricsText, Readiness, operations_router};
 pub use serve::{Serving, serve};
+pub use tls::{Tls, TlsFault};
 
 /// Limits and names of the wire.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// Proxies whose `x-forwarded-for` is believed; others' is not looked at.
     pub trusted_proxies: Vec<IpAddr>,
+    /// The names it answers by.
+    pub hosts: Hosts,
     /// Largest body that is not a file, in bytes.
     pub json_bytes_max: usize,
     /// A body that sends nothing for so long is given up.
@@ -47,6 +55,7 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             trusted_proxies: Vec::new(),
+            hosts: Hosts::default(),
             json_bytes_max: 1024 * 1024,
             body_idle: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
@@ -74,11 +83,13 @@ pub fn router(service: Service, settings: ApiSettings) -> Router {
     let front = Front { service, settings: Arc::new(settings) };
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();
     let document = Arc::new(openapi::finish(document));
+    let division = Division::new(front.settings.clone(), document.paths.paths.keys().map(String::as_str));
     let routes = routes
         .merge(pages::routes())
         .route("/openapi.json", get(move || openapi::serve_document(document.clone())))
         .fallback(autoretouch::unknown_path)
         .method_not_allowed_fallback(autoretouch::unknown_method)
+        .layer(middleware::from_fn_with_state(division, hosts::keep_apart))
         .layer(middleware::from_fn_with_state(front.clone(), autoretouch::seal))
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .with_state(front);

@@ -12,11 +12,11 @@ use service::access::{GrantRefusal, Tokens};
 use service::{Refusal, Service};
 use utoipa::ToSchema;
 
-use crate::Front;
 use crate::autoretouch::error::{Problem, Verbatim};
 use crate::body::{BodyFault, read_all};
 use crate::client::ClientAddress;
 use crate::form::Pairs;
+use crate::hosts::SignInUrl;
 use crate::observe::Said;
 
 const DEVICE_CODE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -182,15 +182,16 @@ async fn fields(headers: &HeaderMap, body: Body) -> Result<Pairs, OauthError> {
     )
 )]
 pub(crate) async fn device_code(
-    State(front): State<Front>,
+    State(service): State<Service>,
     ClientAddress(from): ClientAddress,
+    SignInUrl(sign_in): SignInUrl,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<DeviceCode>, OauthError> {
     let fields = fields(&headers, body).await?;
     let client = fields.get("client_id").ok_or_else(|| OauthError::lacks("client_id"))?;
-    let begun = front.service.begin_device(client, fields.get("scope").unwrap_or_default(), from).await?;
-    let verification_uri = format!("{}/activate", front.service.settings().public_url);
+    let begun = service.begin_device(client, fields.get("scope").unwrap_or_default(), from).await?;
+    let verification_uri = format!("{sign_in}/activate");
     Ok(Json(DeviceCode {
         verification_uri_complete: format!("{verification_uri}?user_code={}", begun.user_code),
         verification_uri,

@@ -28,6 +28,8 @@ pub struct Config {
     pub memory_budget: Bytes,
     pub grace_seconds: u64,
     pub offline: bool,
+    pub tls: TlsFiles,
+    pub hosts: HostNames,
     pub runs: Runs,
     pub uploads: Uploads,
     pub processing: Processing,
@@ -43,6 +45,35 @@ pub struct Config {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Whether requests come over TLS.
+    pub fn are_given(&self) -> bool {
+        !self.cert.as_os_str().is_empty()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostNames {
+    pub api: Vec<String>,
+    pub auth: Vec<String>,
+}
+
+impl HostNames {
+    /// The names as the API knows them.
+    pub fn parse(&self) -> Result<api::Hosts, api::NoHost> {
+        let parse = |names: &[String]| names.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
+        Ok(api::Hosts { api: parse(&self.api)?, auth: parse(&self.auth)? })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -179,6 +210,8 @@ impl Config {
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub listen: Option<SocketAddr>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     pub data_dir: Option<PathBuf>,
     pub models_dir: Option<PathBuf>,
     pub strict_models: bool,
@@ -205,6 +238,12 @@ pub fn load(file: Option<&Path>, flags: &Overrides) -> anyhow::Result<Config> {
     let mut config: Config = figment.extract().context("the settings cannot be used")?;
     if let Some(listen) = flags.listen {
         config.listen = listen;
+    }
+    if let Some(file) = &flags.tls_cert {
+        config.tls.cert.clone_from(file);
+    }
+    if let Some(file) = &flags.tls_key {
+        config.tls.key.clone_from(file);
     }
     if let Some(dir) = &flags.data_dir {
         config.data_dir.clone_from(dir);
@@ -296,6 +335,15 @@ fn check(config: &Config) -> anyhow::Result<()> {
     {
         wrong.push(format!("`base_url` is `{}`; it begins with http:// or https://", config.base_url));
     }
+    if config.tls.cert.as_os_str().is_empty() != config.tls.key.as_os_str().is_empty() {
+        let (given, lacks) = if config.tls.are_given() { ("cert", "key") } else { ("key", "cert") };
+        wrong.push(format!(
+            "`tls.{given}` is given and `tls.{lacks}` is not; give both (`--tls-cert` and `--tls-key`), or neither for plain HTTP"
+        ));
+    }
+    if let Err(error) = config.hosts.parse() {
+        wrong.push(format!("`hosts`: {error}"));
+    }
     anyhow::ensure!(wrong.is_empty(), "the settings cannot be used: {}", wrong.join("; "));
     Ok(())
 }
@@ -337,6 +385,10 @@ mod tests {
         std::fs::write(&file, "listne = \"127.0.0.1:1\"\n").expect("writable");
         let error = format!("{:#}", load(Some(&file), &Overrides::default()).expect_err("a typing error"));
         assert!(error.contains("listne"), "{error}");
+        std::fs::write(&file, "[hosts]\napi = [\"https://a\"]\n").expect("writable");
+        let cert = Overrides { tls_cert: Some("cert.pem".into()), ..Overrides::default() };
+        let error = format!("{:#}", load(Some(&file), &cert).expect_err("two bad settings"));
+        assert!(error.contains("--tls-key") && error.contains("`https://a` is no host"), "{error}");
         std::fs::write(
             &file,
             "memory_budget = 1\n[runs]\nlease_seconds = 0\n[outbound]\nallow = [\"10.0.0.0/99\"]\n",

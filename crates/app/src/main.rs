@@ -61,7 +61,15 @@ enum Command {
         /// Folder for everything that must be kept
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// Serve over TLS with this certificate (PEM: the server's own, then those that signed it)
+        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// The certificate's private key (PEM)
+        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
     },
+    /// Make a certificate for names that clients have built in
+    Certificate(commands::certificate::Options),
     /// Retouch the bundled sample photos through the real server
     Demo(commands::demo::Options),
     /// Make or show credentials
@@ -128,8 +136,10 @@ fn run(arguments: Arguments) -> anyhow::Result<End> {
     let quiet = common.log.clone().unwrap_or_else(|| "warn".to_owned());
     let load = |flags: &Overrides| config::load(common.config.as_deref(), flags);
     match arguments.command {
-        Command::Serve { listen, data } => {
+        Command::Serve { listen, data, tls_cert, tls_key } => {
             flags.listen = listen;
+            flags.tls_cert = tls_cert;
+            flags.tls_key = tls_key;
             flags.data_dir = data;
             let config = load(&flags)?;
             let filter = common.log.as_deref().unwrap_or(&config.log);
@@ -140,6 +150,7 @@ fn run(arguments: Arguments) -> anyhow::Result<End> {
             runtime.shutdown_background();
             ended.map(|()| End::Done)
         }
+        Command::Certificate(options) => commands::certificate::run(&options),
         Command::Demo(options) => {
             flags.listen = options.listen;
             flags.data_dir = Some(options.data_dir()?);

@@ -1,11 +1,12 @@
 //! Wires the whole house: store, blobs, networks, components, engine, service, API. Read this file first.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{ApiSettings, Check, Readiness, Serving};
+use api::{ApiSettings, Check, Readiness, Serving, Tls};
 use domain::id::Ids as _;
 use domain::run::RetryPolicy;
 use domain::time::Millis;
@@ -28,6 +29,8 @@ pub struct Running {
     pub address: String,
     /// Where its figures are.
     pub operations: SocketAddr,
+    /// What it proves itself with, where it speaks TLS.
+    pub tls: Option<Tls>,
     /// What callers may ask for.
     pub service: Service,
     engine: Engine,
@@ -40,10 +43,12 @@ pub struct Running {
 
 /// Starts everything. Returns when requests are answered.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    let tls = config.tls.are_given().then(|| certificate(config)).transpose()?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}; name another address with --listen", config.listen))?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", listener.local_addr()?);
     let operations_listener = TcpListener::bind(config.operations_listen).await.with_context(|| {
         format!("cannot listen on {} for operations; set `operations_listen`", config.operations_listen)
     })?;
@@ -114,16 +119,22 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     ];
     let router = api::router(
         service.clone(),
-        ApiSettings { trusted_proxies: config.trusted_proxies.clone(), ..ApiSettings::default() },
+        ApiSettings {
+            trusted_proxies: config.trusted_proxies.clone(),
+            hosts: config.hosts.parse()?,
+            ..ApiSettings::default()
+        },
     );
     let (stop_http, stopped) = oneshot::channel::<()>();
-    let http = tokio::spawn(api::serve(listener, router, Serving::default(), async {
+    let limits = Serving { tls: tls.clone(), ..Serving::default() };
+    let http = tokio::spawn(api::serve(listener, router, limits, async {
         // An error means that nobody is left who could ask for a stop: then it is one.
         let _ = stopped.await;
     }));
     Ok(Running {
         address,
         operations,
+        tls,
         service,
         engine,
         deliveries,
@@ -162,7 +173,11 @@ pub async fn until_told_to_stop(config: Config) -> anyhow::Result<()> {
     let mut told = Box::pin(told_to_stop());
     // The signals are caught from the first poll on: before anybody hears that the server is ready.
     let nobody_yet = tokio::time::timeout(Duration::ZERO, &mut told).await.is_err();
+    let read_again = config.tls.are_given().then(hangups).transpose()?;
     let running = start(&config).await?;
+    if let (Some(tls), Some(hangups)) = (running.tls.clone(), read_again) {
+        tokio::spawn(read_certificate_again(config.clone(), tls, hangups));
+    }
     println!("packshot is ready on {}", running.address);
     tracing::info!(operations = %running.operations, data = %config.data_dir.display(), "ready on {}", running.address);
     if nobody_yet {
@@ -190,6 +205,56 @@ pub async fn told_to_stop() -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await?;
     Ok(())
 }
+
+/// The certificate and key the settings name.
+fn certificate(config: &Config) -> anyhow::Result<Tls> {
+    let (chain, key) = certificate_files(config)?;
+    Tls::from_pem(&chain, &key).with_context(|| unusable(config))
+}
+
+fn certificate_files(config: &Config) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+    let read = |file: &Path, setting: &str| {
+        std::fs::read(file)
+            .with_context(|| format!("cannot read `{}`, which `{setting}` names", file.display()))
+    };
+    Ok((read(&config.tls.cert, "tls.cert")?, read(&config.tls.key, "tls.key")?))
+}
+
+fn unusable(config: &Config) -> String {
+    format!("cannot serve with `{}` and `{}`", config.tls.cert.display(), config.tls.key.display())
+}
+
+#[cfg(unix)]
+type Hangups = tokio::signal::unix::Signal;
+
+#[cfg(unix)]
+fn hangups() -> std::io::Result<Hangups> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+}
+
+/// Reads certificate and key again with every SIGHUP. Those that cannot be used are not.
+#[cfg(unix)]
+async fn read_certificate_again(config: Config, tls: Tls, mut hangups: Hangups) {
+    while hangups.recv().await.is_some() {
+        let replaced = certificate_files(&config)
+            .and_then(|(chain, key)| tls.replace(&chain, &key).with_context(|| unusable(&config)));
+        match replaced {
+            Ok(()) => tracing::info!("read the certificate again"),
+            Err(error) => tracing::error!("the certificate stays as it was: {error:#}"),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+type Hangups = ();
+
+#[cfg(not(unix))]
+fn hangups() -> std::io::Result<Hangups> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn read_certificate_again(_: Config, _: Tls, _: Hangups) {}
 
 /// Keeps the figures of the queue, and the figures' own book-keeping, up to date.
 async fn watch_queue(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::models::FetchBar;
 use crate::client::Client;
-use crate::config::Config;
+use crate::config::{Config, TlsFiles};
 use crate::{End, first_start, print_json, runtime, serve, toolbox};
 
 /// Retouch the bundled sample photos through the real server.
@@ -57,7 +57,9 @@ impl Options {
 }
 
 /// Runs the demonstration.
-pub fn run(config: Config, options: &Options) -> anyhow::Result<End> {
+pub fn run(mut config: Config, options: &Options) -> anyhow::Result<End> {
+    // It talks to itself, and shows plain links.
+    config.tls = TlsFiles::default();
     prepare_models(&config);
     let runtime = runtime()?;
     let running = runtime.block_on(serve::start(&config))?;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod certificate;
 pub mod components;
 pub mod credentials;
 pub mod demo;

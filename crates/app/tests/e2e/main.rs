@@ -8,4 +8,5 @@ mod demo;
 mod drain;
 mod python_client;
 mod support;
+mod tls;
 mod webhooks;

@@ -1,6 +1,6 @@
 """Drives a running server with the published AutoRetouch client, unmodified.
 
-Arguments: base URL, refresh token, folder of 20 photos, folder for results, name of a workflow.
+Arguments: base URL, refresh token, a photo, folder of many, folder for results, name of a workflow.
 Prints one JSON object of what it saw; any surprise ends it with an error.
 """
 
@@ -11,7 +11,7 @@ import sys
 from autoretouch.api_client.client import AutoRetouchAPIClient
 from autoretouch.api_client.model import ApiConfig
 
-base, refresh_token, photos, results, workflow_name = sys.argv[1:6]
+base, refresh_token, path, photos, results, workflow_name = sys.argv[1:7]
 config = ApiConfig(
     BASE_API_URL=base,
     BASE_API_URL_CURRENT=base + "/v1",
@@ -36,7 +36,6 @@ retouching = next(workflow for workflow in workflows if workflow.name == workflo
 
 before = int(client.get_balance())
 
-path = os.path.join(photos, sorted(os.listdir(photos))[0])
 with open(path, "rb") as file:
     content = file.read()
 content_hash = client.upload_image(path)

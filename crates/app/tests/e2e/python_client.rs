@@ -1,7 +1,7 @@
 //! The published Python client, unmodified, against the real server.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -12,7 +12,7 @@ const VERSION: &str = "0.3.0";
 
 /// A virtual environment with the client, made once and kept in the cache. Its installation edits shell start-up files,
 /// so it is given a throw-away home.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let cache = models_dir().parent().expect("a parent").join("test-clients");
     let ready = cache.join(format!("autoretouch-{VERSION}"));
     let interpreter = |folder: &PathBuf| folder.join("venv/bin/python");
@@ -39,6 +39,17 @@ fn python() -> PathBuf {
     interpreter(&ready)
 }
 
+/// Fills a folder with that many small photos. The same one under many names, each with other bytes: a JPEG may carry
+/// anything after its end.
+pub fn small_photos(folder: &Path, many: usize) {
+    fs::create_dir_all(folder).expect("a folder");
+    let small = fs::read(root().join("crates/app/tests/e2e/files/orientation-1.jpg")).expect("a file");
+    for number in 0..many {
+        let bytes = [small.as_slice(), format!("copy {number}").as_bytes()].concat();
+        fs::write(folder.join(format!("cup {number:03} é.jpg")), bytes).expect("writable");
+    }
+}
+
 #[test]
 fn the_published_python_client_works_unmodified() {
     small_network();
@@ -48,19 +59,12 @@ fn the_published_python_client_works_unmodified() {
     let credentials = credentials(server.data());
     let photos = dir.path().join("photos");
     let results = dir.path().join("results");
-    fs::create_dir_all(&photos).expect("a folder");
     fs::create_dir_all(&results).expect("a folder");
-    let original = fs::read(sample("coffee-cup.jpg")).expect("a sample");
-    for number in 0..20 {
-        // The same photo under 20 names, each with other bytes: a JPEG may carry anything after its end.
-        let mut bytes = original.clone();
-        bytes.extend_from_slice(format!("copy {number}").as_bytes());
-        fs::write(photos.join(format!("cup {number:02} é.jpg")), bytes).expect("writable");
-    }
+    small_photos(&photos, 200);
     let output = Command::new(python)
         .arg(root().join("crates/app/tests/e2e/python_client.py"))
         .args([&server.base, credentials["refresh_token"].as_str().expect("a token")])
-        .args([&photos, &results])
+        .args([&sample("coffee-cup.jpg"), &photos, &results])
         .arg("White packshot")
         .env("HOME", dir.path())
         .output()
@@ -68,6 +72,6 @@ fn the_published_python_client_works_unmodified() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(seen["folder"], 20);
+    assert_eq!(seen["folder"], 200);
     assert!(seen["result_bytes"].as_u64().expect("a number") > 1000);
 }

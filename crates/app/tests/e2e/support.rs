@@ -98,7 +98,7 @@ impl Server {
         output.read_line(&mut line).expect("readable");
         // Whatever else it prints must not block it.
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()).ok());
-        let base = line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+        let base = line.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned);
         let mut server = Self { child, base: String::new(), log, data: data.to_owned() };
         let Some(base) = base else {
             panic!("the server did not say its address: `{line}`\n{}", server.log())
