@@ -11,3 +11,4 @@ mod http;
 mod load;
 mod page;
 mod replay;
+mod tenants;
