@@ -14,3 +14,4 @@ mod results;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the whole house, which use the rest")]
 mod support;
+mod told;
