@@ -74,7 +74,7 @@ struct Listed {
 /// Runs the command.
 pub async fn run(config: &Config, command: &Users) -> anyhow::Result<End> {
     let opened = first_start::open(config)?;
-    let service = first_start::service(config, &opened, "");
+    let service = first_start::service(config, &opened, "")?;
     first_start::found(config, &service).await?;
     match command {
         Users::Create { email, role, .. } => {
