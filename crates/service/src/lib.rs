@@ -33,6 +33,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use batches::BatchDraft;
 pub use choice::OrgChoice;
 pub use deliveries::SigningSecret;
 pub use feed::{Follower, Told};

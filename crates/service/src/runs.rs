@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::access::Caller;
 use domain::batch::BatchRef;
-use domain::id::{EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
+use domain::id::{self, EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::page::{Page, Window};
 use domain::run::{Fault, Feedback, NamedImage, Run, RunFilter, State, Status};
@@ -13,6 +13,7 @@ use domain::workflow::Workflow;
 use serde_json::Value;
 use store::{NewRun, Retried};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{Handout, Intake, OrgChoice, Refusal, Service, Thing};
 
@@ -170,6 +171,19 @@ impl Service {
         more_inputs: Vec<NamedImage>,
         details: RunDetails,
     ) -> Result<RunId, Refusal> {
+        let new = self.new_run(&order, first, more_inputs, details, self.0.ids.next())?;
+        self.file(&new).await
+    }
+
+    /// A run of the order, to be filed. Its ids are derived from `seed`.
+    pub(crate) fn new_run(
+        &self,
+        order: &Order,
+        first: NamedImage,
+        more_inputs: Vec<NamedImage>,
+        details: RunDetails,
+        seed: Uuid,
+    ) -> Result<NewRun, Refusal> {
         let RunDetails { labels, overrides, webhooks, batch } = details.check()?;
         let Order { user, workflow } = order;
         if !more_inputs.is_empty() && !self.0.catalogue.takes_several(&workflow.version.steps) {
@@ -186,14 +200,13 @@ impl Service {
             .catalogue
             .resolve(&workflow.version.steps, &overrides)
             .map_err(|invalid| Refusal::InvalidSettings(invalid.0))?;
-        let id = RunId(self.0.ids.next());
         let run = Run {
-            id,
+            id: RunId(seed),
             org: workflow.org,
             workflow: workflow.id,
             version: workflow.version.id,
-            workflow_name: workflow.name,
-            user,
+            workflow_name: workflow.name.clone(),
+            user: user.clone(),
             created_at: self.now(),
             input,
             input_name,
@@ -208,14 +221,19 @@ impl Service {
             review: None,
             state: State::Queued,
         };
-        let new = NewRun {
+        Ok(NewRun {
             run,
             batch,
             delay: self.0.settings.min_visible,
-            entry: EntryId(self.0.ids.next()),
-            event: EventId(self.0.ids.next()),
-        };
-        let accepted = self.0.store.accept(&new).await.map_err(Refusal::store("file the run"))?;
+            entry: EntryId(id::derived(seed, 1)),
+            event: EventId(id::derived(seed, 2)),
+        })
+    }
+
+    /// Files a run. Filing the same one again changes nothing.
+    pub(crate) async fn file(&self, new: &NewRun) -> Result<RunId, Refusal> {
+        let accepted = self.0.store.accept(new).await.map_err(Refusal::store("file the run"))?;
+        let id = new.run.id;
         tracing::info!(
             run.id = %id,
             org.id = %new.run.org,
