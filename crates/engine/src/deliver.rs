@@ -346,7 +346,7 @@ impl Seen {
         let may_ask = matches!(status, 429 | 503);
         let asked =
             answer.header("retry-after").filter(|_| may_ask).and_then(|value| pause_asked(value, now));
-        // An answer counts once it is whole, or as much of it as is ever read: a dripping one may yet break off.
+        // The head decides: a receiver that has said 2xx has taken it, however long it then talks.
         match answer.read(Report::ANSWER_BYTES_MAX, ANSWER_READ_MAX).await {
             Ok(bytes) => Self {
                 status: Some(status),
@@ -356,9 +356,8 @@ impl Seen {
                 ends,
             },
             Err(failure) => {
-                let broken = Self::failed(&failure);
-                // What the head said still stands where it was a refusal.
-                let error = error.map(str::to_owned).or(broken.error);
+                tracing::debug!(error = %chain(&failure), "an answer broke off after its head");
+                let error = error.map(str::to_owned);
                 Self { status: Some(status), error, asked, ends, answer: String::new() }
             }
         }
