@@ -92,6 +92,11 @@ const NEVER_SAYS: &[(&str, &[&str], &str)] = &[
         "the faces only translate for the service",
     ),
     (
+        "crates/api/src/native",
+        &["autoretouch", "contentHash", "chargedCredits"],
+        "the native interface shares no words with a dialect",
+    ),
+    (
         "crates/service/src",
         &["contentHash", "chargedCredits", "resultPath", "workflowComponents"],
         "wire names stay in their dialect's folder",

@@ -2,11 +2,13 @@
 //! Knows no rule of the business: an `if` about runs or credits belongs in `service`.
 
 mod autoretouch;
+mod bearer;
 mod body;
 mod client;
 mod form;
 mod hosts;
 mod multipart;
+mod native;
 mod oauth;
 mod observe;
 mod openapi;
@@ -31,7 +33,7 @@ use hosts::Division;
 
 pub use autoretouch::event::AutoRetouchEvents;
 pub use hosts::{Host, Hosts, NoHost};
-pub use openapi::autoretouch_document;
+pub use openapi::{autoretouch_document, native_document};
 pub use operations::{Check, MetricsText, Readiness, operations_router};
 pub use serve::{Serving, serve};
 pub use tls::{Tls, TlsFault};
@@ -76,11 +78,13 @@ impl FromRef<Front> for Service {
     }
 }
 
-/// The AutoRetouch dialect with its sign-in: everything a client of that interface reaches, and its OpenAPI document.
+/// The AutoRetouch dialect with its sign-in, and the native interface below `/packshot/v1`: everything a client of either
+/// reaches, and their OpenAPI documents.
 /// Serve it with the peer's address as connect info ([`serve()`] does), or guesses at codes and passwords are counted
 /// for all clients together.
 pub fn router(service: Service, settings: ApiSettings) -> Router {
     let front = Front { service, settings: Arc::new(settings) };
+    let native = native::router(front.clone());
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();
     let document = Arc::new(openapi::finish(document));
     let division = Division::new(front.settings.clone(), document.paths.paths.keys().map(String::as_str));
@@ -94,5 +98,5 @@ pub fn router(service: Service, settings: ApiSettings) -> Router {
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .with_state(front);
     // Around the routes, not a layer on them: paths must be rewritten before a route is chosen.
-    Router::new().fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
+    native.fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
 }

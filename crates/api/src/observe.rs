@@ -110,3 +110,15 @@ pub(crate) struct Said {
 pub(crate) fn note_org(org: impl std::fmt::Display) {
     Span::current().record("org.id", field::display(org));
 }
+
+/// An error with its causes, outermost first.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

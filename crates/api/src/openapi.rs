@@ -1,4 +1,4 @@
-//! The OpenAPI document of the AutoRetouch dialect, gathered from the same calls that make its routes.
+//! The OpenAPI documents, gathered from the same calls that make the routes.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::autoretouch::{self, batch, execution, image, organization, upload, workflow};
-use crate::{Front, oauth};
+use crate::{Front, native, oauth};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -83,8 +83,17 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
 /// The OpenAPI document of the AutoRetouch dialect as JSON text, as it is committed.
 pub fn autoretouch_document() -> String {
     let (_, document) = autoretouch_routes().split_for_parts();
+    write(&finish(document))
+}
+
+/// The OpenAPI document of the native interface as JSON text, as it is committed.
+pub fn native_document() -> String {
+    write(&native::document())
+}
+
+fn write(document: &utoipa::openapi::OpenApi) -> String {
     // A document made of strings and maps of strings can always be written.
-    let mut text = finish(document).to_pretty_json().expect("an OpenAPI document is plain data");
+    let mut text = document.to_pretty_json().expect("an OpenAPI document is plain data");
     text.push('\n');
     text
 }

@@ -1,9 +1,11 @@
 //! Every endpoint answers at its path, at `/v1` and at `/v2` before it, with and without one slash at the end, and never
 //! by a redirect: clients would lose the body or the method on one.
 
-use axum::extract::Request;
+use axum::extract::{OriginalUri, Request};
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
+use axum::middleware::Next;
+use axum::response::Response;
 
 /// How a request's path was received, before it was rewritten for routing.
 #[derive(Clone, Debug)]
@@ -54,6 +56,14 @@ pub(crate) fn rewrite<B>(mut request: Request<B>) -> Request<B> {
     }
     request.extensions_mut().insert(received);
     request
+}
+
+/// Notes how a request's path was received that is not rewritten.
+pub(crate) async fn note(mut request: Request, next: Next) -> Response {
+    let whole = request.extensions().get::<OriginalUri>().map(|uri| uri.path().to_owned());
+    let path = whole.unwrap_or_else(|| request.uri().path().to_owned());
+    request.extensions_mut().insert(Received { path, file_name: None });
+    next.run(request).await
 }
 
 #[cfg(test)]

@@ -16,6 +16,17 @@ pub enum Place {
     Last,
 }
 
+impl Place {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Middle => "middle",
+            Self::Last => "last",
+        }
+    }
+}
+
 /// One component as others see it.
 #[derive(Clone, Debug)]
 pub struct Description {
@@ -45,6 +56,28 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
+
+const TOO_SHORT: &str = "a workflow begins with `input` and ends with `export`";
+
+/// One thing that is wrong with a list of steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepFault {
+    /// Where.
+    pub at: FaultAt,
+    /// What, and the way out.
+    pub text: String,
+}
+
+/// Where in a list of steps something is wrong. Steps count from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultAt {
+    /// The list as a whole.
+    Whole,
+    /// The component of that step.
+    Kind(usize),
+    /// The settings of that step; one of them, if it is about one.
+    Settings(usize, Option<String>),
+}
 
 /// Every component there is.
 #[derive(Clone, Debug, Default)]
@@ -79,31 +112,11 @@ impl Catalogue {
     /// values out of range, and steps in an order that no picture could go through.
     pub fn check(&self, steps: &[Step]) -> Result<Vec<Step>, Invalid> {
         let mut checked = Vec::with_capacity(steps.len());
-        for (index, step) in steps.iter().enumerate() {
-            let entry = self.named(&step.kind)?;
-            let stands = match index {
-                0 => Place::First,
-                _ if index + 1 == steps.len() => Place::Last,
-                _ => Place::Middle,
-            };
-            if entry.place != stands {
-                return Err(Invalid(match entry.place {
-                    Place::First => format!("`{}` must be the first step, once", entry.kind),
-                    Place::Last => format!("`{}` must be the last step, once", entry.kind),
-                    Place::Middle => {
-                        format!(
-                            "`{}` cannot be first or last; begin with `input` and end with `export`",
-                            entry.kind
-                        )
-                    }
-                }));
-            }
-            let settings = (entry.check)(&step.settings)
-                .map_err(|reason| Invalid(format!("step {} `{}`: {reason}", index + 1, step.label)))?;
-            checked.push(Step { kind: entry.kind.to_owned(), label: step.label.clone(), settings });
+        for index in 0..steps.len() {
+            checked.push(self.check_step(steps, index).map_err(|fault| Invalid(fault.text))?);
         }
         if checked.len() < 2 {
-            return Err(Invalid("a workflow begins with `input` and ends with `export`".to_owned()));
+            return Err(Invalid(TOO_SHORT.to_owned()));
         }
         Ok(checked)
     }
@@ -111,6 +124,48 @@ impl Catalogue {
     /// Whether these steps make one picture of several.
     pub fn takes_several(&self, steps: &[Step]) -> bool {
         steps.iter().filter_map(|step| self.find(&step.kind)).any(|entry| entry.joins)
+    }
+
+    /// Everything that is wrong with the steps, where [`Catalogue::check`] stops at the first: one fault a step at most.
+    pub fn faults(&self, steps: &[Step]) -> Vec<StepFault> {
+        let mut faults: Vec<_> =
+            (0..steps.len()).filter_map(|index| self.check_step(steps, index).err()).collect();
+        if faults.is_empty() && steps.len() < 2 {
+            faults.push(StepFault { at: FaultAt::Whole, text: TOO_SHORT.to_owned() });
+        }
+        faults
+    }
+
+    fn check_step(&self, steps: &[Step], index: usize) -> Result<Step, StepFault> {
+        let step = &steps[index];
+        let at_kind = |text| StepFault { at: FaultAt::Kind(index), text };
+        let entry = self.named(&step.kind).map_err(|invalid| at_kind(invalid.0))?;
+        let stands = match index {
+            0 => Place::First,
+            _ if index + 1 == steps.len() => Place::Last,
+            _ => Place::Middle,
+        };
+        if entry.place != stands {
+            return Err(at_kind(match entry.place {
+                Place::First => format!("`{}` must be the first step, once", entry.kind),
+                Place::Last => format!("`{}` must be the last step, once", entry.kind),
+                Place::Middle => {
+                    format!(
+                        "`{}` cannot be first or last; begin with `input` and end with `export`",
+                        entry.kind
+                    )
+                }
+            }));
+        }
+        let settings = (entry.check)(&step.settings).map_err(|reason| {
+            // A reason begins with the setting's name, if it is about one.
+            let named = reason.split('`').nth(1).filter(|name| step.settings.get(name).is_some());
+            StepFault {
+                at: FaultAt::Settings(index, named.map(str::to_owned)),
+                text: format!("step {} `{}`: {reason}", index + 1, step.label),
+            }
+        })?;
+        Ok(Step { kind: entry.kind.to_owned(), label: step.label.clone(), settings })
     }
 
     /// Credits one run of these steps costs.
@@ -209,6 +264,21 @@ mod tests {
         assert!(refuse(&[step("crop", json!({})), step("export", json!({}))]).contains("cannot be first"));
         let text = refuse(&[step("input", json!({})), step("export", json!({ "size": 12 }))]);
         assert_eq!(text, "step 2 `export`: `size` is 12, at most 9 is allowed");
+    }
+
+    #[test]
+    fn every_fault_is_found_and_placed() {
+        let steps = [
+            step("input", json!({})),
+            step("crip", json!({})),
+            step("crop", json!({ "size": 12 })),
+            step("export", json!({ "other": 1, "size": 10 })),
+        ];
+        let faults: Vec<_> = catalogue().faults(&steps).into_iter().map(|fault| fault.at).collect();
+        let size = || Some("size".to_owned());
+        assert_eq!(faults, [FaultAt::Kind(1), FaultAt::Settings(2, size()), FaultAt::Settings(3, size())]);
+        assert_eq!(catalogue().faults(&[])[0].at, FaultAt::Whole);
+        assert_eq!(catalogue().faults(&[step("input", json!({})), step("export", json!({}))]), []);
     }
 
     #[test]

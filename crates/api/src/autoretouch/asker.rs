@@ -1,10 +1,9 @@
 //! Who asks, by the bearer token of a request, and which organization they mean.
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::access::Caller;
-use service::{OrgChoice, Refusal, TokenFault};
+use service::OrgChoice;
 use utoipa::IntoParams;
 
 use super::error::Problem;
@@ -18,17 +17,7 @@ impl FromRequestParts<Front> for Asker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, front: &Front) -> Result<Self, Problem> {
-        let fault = |fault| Problem::from(Refusal::Unauthenticated(fault));
-        let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| fault(TokenFault::Missing))?;
-        let text = header.to_str().map_err(|_| fault(TokenFault::Invalid))?.trim();
-        let (scheme, token) = text.split_once(' ').ok_or_else(|| fault(TokenFault::Invalid))?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(fault(TokenFault::Missing));
-        }
-        let caller = front.service.bearer(token.trim()).await?;
-        if let Some(org) = caller.default_org() {
-            crate::observe::note_org(org);
-        }
+        let caller = crate::bearer::caller(&parts.headers, &front.service).await?;
         Ok(Self(caller))
     }
 }

@@ -13,6 +13,8 @@ use crate::body::BodyFault;
 use crate::multipart::FormFault;
 use crate::observe::Said;
 
+pub(crate) use crate::observe::chain;
+
 /// Carries a refusal's code, which never changes; the body has no place for it.
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
@@ -146,18 +148,6 @@ impl From<Refusal> for Problem {
         }
         problem
     }
-}
-
-/// An error with its causes, outermost first.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 impl From<BodyFault> for Problem {

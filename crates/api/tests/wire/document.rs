@@ -9,15 +9,19 @@ use crate::http::send;
 
 #[test]
 fn the_committed_document_is_up_to_date() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/autoretouch.json");
-    let now = api::autoretouch_document();
+    is_committed("autoretouch", &api::autoretouch_document());
+    is_committed("packshot", &api::native_document());
+}
+
+fn is_committed(name: &str, now: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi").join(format!("{name}.json"));
     if option_env!("UPDATE").is_some() || std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&file, &now).expect("written");
+        std::fs::write(&file, now).expect("written");
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         committed == now,
-        "`openapi/autoretouch.json` is not up to date; run this test with UPDATE=1 and read the difference"
+        "`openapi/{name}.json` is not up to date; run this test with UPDATE=1 and read the difference"
     );
 }
 

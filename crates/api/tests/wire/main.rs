@@ -1,5 +1,5 @@
 //! The wire over a real socket, a real database and a real folder of blobs. Most tests are data: every file in
-//! `autoretouch/` is a recorded conversation that is replayed.
+//! `autoretouch/` and `native/` is a recorded conversation that is replayed.
 
 mod access;
 mod accounts;
@@ -9,6 +9,7 @@ mod document;
 mod house;
 mod http;
 mod load;
+mod native;
 mod page;
 mod replay;
 mod tenants;

@@ -10,12 +10,23 @@ use crate::http::{Answer, exchange};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_recorded_conversation_goes_as_recorded() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire/autoretouch");
+    replay_all("autoretouch", 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_recorded_native_conversation_goes_as_recorded() {
+    replay_all("native", 5).await;
+}
+
+/// Replays the conversations of one folder, of which there are so many at least.
+async fn replay_all(folder: &str, at_least: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(folder);
     let only = option_env!("ONLY");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "http"));
     files.sort();
-    assert!(files.len() >= 20, "only {} conversations", files.len());
+    assert!(files.len() >= at_least, "only {} conversations", files.len());
     let mut wrong = Vec::new();
     for file in files {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
