@@ -13,7 +13,10 @@ use utoipa_axum::routes;
 
 use super::asker::Named;
 use super::problem::{PROBLEM_JSON, Problem, ProblemBody};
-use super::{ROOT, component, credit, event, me, order, organization, review, run, workflow};
+use super::{
+    ROOT, audit, component, connection, credit, delivery, event, me, member, order, organization, review,
+    run, workflow,
+};
 use crate::Front;
 
 #[derive(OpenApi)]
@@ -34,6 +37,8 @@ use crate::Front;
         (name = "Orders", description = "Runs that their owner counts together, and their results as a ZIP file."),
         (name = "Quality", description = "The check of results by people."),
         (name = "Credits", description = "The balance and the ledger."),
+        (name = "People", description = "Members, invitations, connections, and what they did."),
+        (name = "Webhooks", description = "Deliveries, attempt by attempt, and the secret that signs them."),
         (name = "Organizations", description = "Who you are and where you belong."),
     )
 )]
@@ -66,6 +71,18 @@ pub(super) fn routes() -> OpenApiRouter<Front> {
         .routes(routes!(credit::show))
         .routes(routes!(credit::entries))
         .routes(routes!(credit::grant))
+        .routes(routes!(member::list))
+        .routes(routes!(member::change, member::remove))
+        .routes(routes!(member::invitations, member::invite))
+        .routes(routes!(member::revoke_invitation))
+        .routes(routes!(connection::list, connection::create))
+        .routes(routes!(connection::rename, connection::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(delivery::list))
+        .routes(routes!(delivery::show))
+        .routes(routes!(delivery::redeliver))
+        .routes(routes!(delivery::secret))
+        .routes(routes!(delivery::rotate))
 }
 
 /// Adds what is said about all routes at once.

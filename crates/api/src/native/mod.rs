@@ -3,11 +3,15 @@
 
 mod archive;
 mod asker;
+mod audit;
 mod component;
+mod connection;
 mod credit;
+mod delivery;
 mod document;
 mod event;
 mod me;
+mod member;
 mod order;
 mod organization;
 mod page;

@@ -122,6 +122,32 @@ impl Paging {
         self.page(Page { entries: all.skip(first).take(limit as usize).collect(), total }, view)
     }
 
+    /// How many entries fit.
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// The page that was asked for, which ends where the list says.
+    pub(crate) fn slice<V>(self, items: Vec<V>, next: Option<String>) -> Listing<V> {
+        self.listing(items, next.map(Place::After))
+    }
+
+    /// The page that was asked for, of a list that is all there and grows at its start.
+    pub(crate) fn page_of_newest<T, V>(
+        self,
+        all: Vec<T>,
+        id: impl Fn(&T) -> String,
+        view: impl FnMut(T) -> V,
+    ) -> Result<Listing<V>, Problem> {
+        let first = match self.after::<String>()? {
+            None => 0,
+            // After one that is gone there is nothing to be found.
+            Some(after) => all.iter().position(|it| id(it) == after).map_or(all.len(), |at| at + 1),
+        };
+        let part = all.into_iter().skip(first).take(self.ask() as usize).collect();
+        Ok(self.part(part, id, view))
+    }
+
     /// How many entries to ask for: one more than fit, to know whether there are more.
     pub(crate) fn ask(&self) -> u32 {
         self.limit + 1

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::repeat::{Begun, KeptAnswer, Slot};
@@ -42,6 +42,20 @@ impl FromRequestParts<Front> for Seed {
 
     async fn from_request_parts(parts: &mut Parts, front: &Front) -> Result<Self, Problem> {
         Ok(parts.extensions.get().copied().unwrap_or_else(|| Self(front.service.fresh_id())))
+    }
+}
+
+/// An answer with a secret that is shown once: it is given, but not kept for those who repeat the request.
+pub(crate) struct ShownOnce<T>(pub(crate) T);
+
+#[derive(Clone, Copy)]
+struct HoldsSecret;
+
+impl<T: IntoResponse> IntoResponse for ShownOnce<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        response.extensions_mut().insert(HoldsSecret);
+        response
     }
 }
 
@@ -120,18 +134,38 @@ async fn keep(
     let Ok(body) = read_all(body, ANSWER_BYTES_MAX).await else {
         return Problem::internal().into_response();
     };
-    let text =
-        |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
+    if parts.extensions.get::<HoldsSecret>().is_some() {
+        keep_stand_in(&service, &slot, &path).await;
+    } else {
+        file(&service, &slot, status, &parts.headers, &body).await;
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// Keeps, for an answer with a secret, that it was given.
+async fn keep_stand_in(service: &Service, slot: &Slot, path: &str) {
+    let told = Problem::new(
+        StatusCode::CONFLICT,
+        "secret_shown_once",
+        "it was done, and its secret was shown then and is not kept; make another one with a new idempotency key",
+    );
+    let (parts, body) = seal(told.into_response(), path).into_parts();
+    if let Ok(body) = read_all(body, ANSWER_BYTES_MAX).await {
+        file(service, slot, parts.status, &parts.headers, &body).await;
+    }
+}
+
+async fn file(service: &Service, slot: &Slot, status: StatusCode, headers: &HeaderMap, body: &[u8]) {
+    let text = |name: &HeaderName| Some((name.to_string(), headers.get(name)?.to_str().ok()?.to_owned()));
     let kept = KeptAnswer {
         status: status.as_u16(),
         headers: KEPT.iter().filter_map(text).collect(),
         body: body.to_vec(),
     };
-    if let Err(refusal) = service.finish_repeatable(&slot, &kept).await {
+    if let Err(refusal) = service.finish_repeatable(slot, &kept).await {
         // What was done is done; whoever tries again is held off until the lease is over, and then makes nothing twice.
         tracing::warn!(error = %chain(&refusal), "cannot keep an answer");
     }
-    Response::from_parts(parts, Body::from(body))
 }
 
 fn replay(kept: KeptAnswer) -> Response {

@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::access::Author;
 use domain::component::FaultAt;
-use domain::id::VersionId;
 use domain::workflow::{Step, Version, Workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -514,10 +513,6 @@ pub(crate) async fn versions(
     paging: Paging,
 ) -> Result<Listing<VersionView>, Problem> {
     let versions = service.workflow_versions(&caller, &choice, named.id(Thing::Workflow)?).await?;
-    // New versions come in front: what was seen is passed over by name.
-    let after = paging.after::<VersionId>()?;
-    let first =
-        after.map_or(0, |id| versions.iter().position(|it| it.id == id).map_or(versions.len(), |at| at + 1));
-    let part = versions.into_iter().skip(first).take(paging.ask() as usize).collect();
-    Ok(paging.part(part, |version: &Version| version.id.to_string(), VersionView::from))
+    // New versions come in front, so that counting would show some twice.
+    paging.page_of_newest(versions, |version| version.id.to_string(), VersionView::from)
 }

@@ -1,0 +1,160 @@
+//! Connections: devices and keys that act for people.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::access::ListedConnection;
+use serde::{Deserialize, Serialize};
+use service::{Service, Thing};
+use utoipa::ToSchema;
+
+use super::asker::{Asker, Named, OrgParam};
+use super::page::{Listing, PageParams, PageView, Paging};
+use super::problem::{Fault, Problem};
+use super::repeat::ShownOnce;
+use super::sent::Sent;
+use crate::form::Query;
+
+/// A device or key that acts for somebody.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(crate) struct ConnectionView {
+    /// Its id, a UUID.
+    id: String,
+    /// `device`, `credential` or `api_key`.
+    kind: &'static str,
+    /// Its name.
+    name: String,
+    /// For whom it acts.
+    user_id: String,
+    /// Their sign-in name.
+    user_email: String,
+    /// Where it acts unless another organization is named.
+    organization_id: String,
+    /// When it was made.
+    created_at: String,
+    /// When it was last used, to the minute.
+    last_used_at: Option<String>,
+}
+
+impl From<ListedConnection> for ConnectionView {
+    fn from(connection: ListedConnection) -> Self {
+        Self {
+            id: connection.id.to_string(),
+            kind: connection.kind.as_str(),
+            name: connection.name,
+            user_id: connection.user.id.0,
+            user_email: connection.user.email,
+            organization_id: connection.org.to_string(),
+            created_at: connection.created_at.to_string(),
+            last_used_at: connection.last_used_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// The name of a connection.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConnectionName)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameBody {
+    /// Its name.
+    name: String,
+}
+
+/// An API key just made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeApiKey)]
+pub(crate) struct MadeView {
+    /// The connection's id.
+    id: String,
+    /// The key; shown this once.
+    api_key: String,
+}
+
+/// Lists connections that are not revoked, newest first: your own, or for administrators everybody's.
+#[utoipa::path(
+    get,
+    path = "/connections",
+    tag = "People",
+    operation_id = "list_connections",
+    params(
+        ("of" = Option<String>, Query, description = "`me` for your own, in all your organizations; `all` for everybody's in the organization."),
+        OrgParam,
+        PageParams,
+    ),
+    responses((status = 200, description = "A page of connections.", body = PageView<ConnectionView>))
+)]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    Asker { caller, choice }: Asker,
+    Query(query): Query,
+    paging: Paging,
+) -> Result<Listing<ConnectionView>, Problem> {
+    let all = match query.get("of") {
+        None | Some("me") => service.own_connections(&caller).await?,
+        Some("all") => service.org_connections(&caller, service.one_org(&caller, &choice)?).await?,
+        Some(_) => {
+            return Err(Problem::invalid(vec![Fault::parameter("of", "`of` is neither `me` nor `all`")]));
+        }
+    };
+    paging.page_of_newest(all, |connection| connection.id.to_string(), ConnectionView::from)
+}
+
+/// Makes an API key that acts for you in the organization; the key is shown once.
+#[utoipa::path(
+    post,
+    path = "/connections",
+    tag = "People",
+    operation_id = "create_api_key",
+    params(OrgParam),
+    request_body = NameBody,
+    responses((status = 201, description = "The key.", body = MadeView))
+)]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    Asker { caller, choice }: Asker,
+    Sent(body): Sent<NameBody>,
+) -> Result<ShownOnce<(StatusCode, Json<MadeView>)>, Problem> {
+    let org = service.one_org(&caller, &choice)?;
+    let made = service.make_api_key(&caller, org, &body.name).await?;
+    let view = MadeView { id: made.connection.to_string(), api_key: made.api_key };
+    Ok(ShownOnce((StatusCode::CREATED, Json(view))))
+}
+
+/// Renames a connection: your own, or as an administrator.
+#[utoipa::path(
+    patch,
+    path = "/connections/{connection_id}",
+    tag = "People",
+    operation_id = "rename_connection",
+    params(("connection_id" = String, Path, description = "Its id.")),
+    request_body = NameBody,
+    responses((status = 204, description = "It has that name."))
+)]
+pub(crate) async fn rename(
+    State(service): State<Service>,
+    Asker { caller, .. }: Asker,
+    named: Named,
+    Sent(body): Sent<NameBody>,
+) -> Result<StatusCode, Problem> {
+    service.rename_connection(&caller, named.id(Thing::Connection)?, &body.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes a connection: your own, or as an administrator.
+#[utoipa::path(
+    delete,
+    path = "/connections/{connection_id}",
+    tag = "People",
+    operation_id = "revoke_connection",
+    params(("connection_id" = String, Path, description = "Its id.")),
+    responses((status = 204, description = "Its secrets are worth nothing any more."))
+)]
+pub(crate) async fn revoke(
+    State(service): State<Service>,
+    Asker { caller, .. }: Asker,
+    named: Named,
+) -> Result<StatusCode, Problem> {
+    service.end_connection(&caller, named.id(Thing::Connection)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
