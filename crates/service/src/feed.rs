@@ -85,6 +85,11 @@ pub struct Follower {
 }
 
 impl Follower {
+    /// The place after which the next entries come: where to go on from if nothing comes before the end.
+    pub fn place(&self) -> u64 {
+        self.place
+    }
+
     /// What comes next; waits for it. Refuses with [`Refusal::Unavailable`] when the program stops.
     pub async fn next(&mut self) -> Result<Told, Refusal> {
         let store = &self.service.0.store;

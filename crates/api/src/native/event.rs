@@ -75,8 +75,9 @@ pub(crate) async fn follow(
         heartbeat: front.settings.heartbeat,
         checked: Instant::now(),
     };
-    // Tells a client that breaks off early how soon to come back.
-    let hello = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"retry: 2000\n\n")) });
+    // No event, but where to go on from for a client that breaks off before one, and how soon to come back.
+    let hello = format!("id: {}\nretry: 2000\n\n", listener.follower.place());
+    let hello = stream::once(async { Ok::<_, std::io::Error>(Bytes::from(hello)) });
     let events = stream::unfold(listener, |mut listener| async move {
         let part = listener.next().await?;
         Some((Ok(part), listener))

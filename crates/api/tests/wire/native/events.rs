@@ -100,6 +100,22 @@ async fn events_go_on_after_the_last_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_told_nothing_yet_can_be_gone_on_with() {
+    let house = with_shoe().await;
+    let token = house.get("token");
+    let before = house.create().await;
+    let reader = Reader::new(&house, &token, "").await;
+    let text = reader.text();
+    let place = text.lines().find_map(|line| line.strip_prefix("id: ")).expect("a place").to_owned();
+    drop(reader);
+    let run = house.create().await;
+    let mut again = Reader::new(&house, &token, &format!("last-event-id: {place}\r\n")).await;
+    let told = events(&again.until("run.queued").await);
+    assert_eq!(names_of(&told, run), ["run.queued"]);
+    assert!(names_of(&told, before).is_empty(), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quiet_stream_says_that_it_lives() {
     let house = with_shoe().await;
     let mut reader = Reader::new(&house, &house.get("token"), "").await;
