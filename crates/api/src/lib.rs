@@ -47,6 +47,8 @@ pub struct ApiSettings {
     pub hosts: Hosts,
     /// Largest body that is not a file, in bytes.
     pub json_bytes_max: usize,
+    /// Largest body that orders many images at once, in bytes.
+    pub order_bytes_max: usize,
     /// A body that sends nothing for so long is given up.
     pub body_idle: Duration,
     /// A waiting event stream says that it is alive this often, to those who can read it.
@@ -59,9 +61,17 @@ impl Default for ApiSettings {
             trusted_proxies: Vec::new(),
             hosts: Hosts::default(),
             json_bytes_max: 1024 * 1024,
+            order_bytes_max: 16 * 1024 * 1024,
             body_idle: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
         }
+    }
+}
+
+impl ApiSettings {
+    /// Largest JSON body taken at a path of the native interface.
+    fn bytes_max_at(&self, path: &str) -> usize {
+        if path.ends_with("/orders") { self.order_bytes_max } else { self.json_bytes_max }
     }
 }
 

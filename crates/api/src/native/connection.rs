@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::access::ListedConnection;
 use serde::{Deserialize, Serialize};
-use service::{Service, Thing};
+use service::{OrgChoice, Service, Thing};
 use utoipa::ToSchema;
 
 use super::asker::{Asker, Named, OrgParam};
@@ -78,7 +78,7 @@ pub(crate) struct MadeView {
     tag = "People",
     operation_id = "list_connections",
     params(
-        ("of" = Option<String>, Query, description = "`me` for your own, in all your organizations; `all` for everybody's in the organization."),
+        ("of" = Option<String>, Query, description = "`me` for your own, in all your organizations unless one is named; `all` for everybody's in the organization."),
         OrgParam,
         PageParams,
     ),
@@ -91,7 +91,14 @@ pub(crate) async fn list(
     paging: Paging,
 ) -> Result<Listing<ConnectionView>, Problem> {
     let all = match query.get("of") {
-        None | Some("me") => service.own_connections(&caller).await?,
+        None | Some("me") => {
+            let mut own = service.own_connections(&caller).await?;
+            if choice != OrgChoice::Unnamed {
+                let org = service.one_org(&caller, &choice)?;
+                own.retain(|connection| connection.org == org);
+            }
+            own
+        }
         Some("all") => service.org_connections(&caller, service.one_org(&caller, &choice)?).await?,
         Some(_) => {
             return Err(Problem::invalid(vec![Fault::parameter("of", "`of` is neither `me` nor `all`")]));

@@ -63,7 +63,7 @@ pub(super) fn routes() -> OpenApiRouter<Front> {
         .routes(routes!(run::retry))
         .routes(routes!(review::run))
         .routes(routes!(event::follow))
-        .routes(routes!(order::list))
+        .routes(routes!(order::list, order::create))
         .routes(routes!(order::show))
         .routes(routes!(run::list_of_order))
         .routes(routes!(order::results))

@@ -4,16 +4,25 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use domain::batch::Batch;
-use serde::Serialize;
-use service::Service;
+use domain::grouping::Pattern;
+use domain::image::FileName;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use service::{BatchDraft, Service, Thing};
 use utoipa::ToSchema;
 
+use super::ROOT;
 use super::archive;
 use super::asker::{Asker, Named, OrgParam};
 use super::page::{Listing, PageParams, PageView, Paging};
-use super::problem::Problem;
+use super::problem::{Fault, Problem};
+use super::repeat::Seed;
+use super::sent::Sent;
 
 /// An order.
 #[derive(Serialize, ToSchema)]
@@ -59,6 +68,132 @@ impl From<Batch> for OrderView {
             workflow_name: batch.workflow_name,
         }
     }
+}
+
+/// What to order.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewOrder)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrderBody {
+    /// The workflow.
+    workflow_id: String,
+    /// Its version; the latest unless given.
+    version_id: Option<String>,
+    /// The order's id, if you have one for it; more may be added to an order there is already.
+    id: Option<String>,
+    /// Its name for people.
+    #[serde(default)]
+    name: String,
+    /// The images, uploaded before: 1 to 50,000.
+    images: Vec<OrderedImage>,
+    /// Which of them go into one result; for a workflow with a `combine` step. Without it each has a result of its own.
+    group_by: Option<GroupBy>,
+    /// Your own words on every run.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    /// Settings for these runs alone, keyed by step label or component.
+    #[schema(value_type = Option<Object>)]
+    overrides: Option<Map<String, Value>>,
+    /// Where to tell of each run's end.
+    #[serde(default)]
+    webhooks: Vec<String>,
+}
+
+/// An uploaded image.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = OrderedImage)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrderedImage {
+    /// Its file name.
+    name: String,
+    /// Its content hash, as the upload answered it.
+    content_hash: String,
+}
+
+/// How file names tell which images go together.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = GroupBy)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GroupBy {
+    /// `{group}` and `{part}` once each with some text between them, for file names without their extension.
+    #[schema(example = "{group}_{part}")]
+    pattern: String,
+    /// The parts in the order in which they go into a result; those not listed follow by name.
+    #[serde(default)]
+    #[schema(example = json!(["front", "back"]))]
+    parts: Vec<String>,
+}
+
+impl OrderBody {
+    fn draft(self) -> Result<BatchDraft, Problem> {
+        let mut faults = Vec::new();
+        let mut images = Vec::with_capacity(self.images.len());
+        for (place, image) in self.images.into_iter().enumerate() {
+            match image.content_hash.parse() {
+                Ok(hash) => images.push((FileName::clean(&image.name), hash)),
+                Err(error) => {
+                    faults.push(Fault::at(format!("/images/{place}/content_hash"), format!("{error}")));
+                }
+            }
+        }
+        let grouping = match self.group_by {
+            None => None,
+            Some(by) => match Pattern::parse(&by.pattern) {
+                Ok(pattern) => Some((pattern, by.parts)),
+                Err(error) => {
+                    faults.push(Fault::at("/group_by/pattern", error.to_string()));
+                    None
+                }
+            },
+        };
+        if !faults.is_empty() {
+            faults.truncate(20);
+            return Err(Problem::invalid(faults));
+        }
+        let missing = |thing, text: &str| Problem::missing(thing, text);
+        let version = match &self.version_id {
+            Some(text) => Some(text.parse().map_err(|_| missing(Thing::Version, text))?),
+            None => None,
+        };
+        Ok(BatchDraft {
+            id: self.id,
+            name: self.name,
+            workflow: self.workflow_id.parse().map_err(|_| missing(Thing::Workflow, &self.workflow_id))?,
+            version,
+            images,
+            grouping,
+            labels: self.labels,
+            overrides: self.overrides.map_or(Value::Null, Value::Object),
+            webhooks: self.webhooks,
+        })
+    }
+}
+
+/// Orders a run for each image, or for each group of images that go together, all in one call. Everything is checked
+/// before the first run is filed. Send an `idempotency-key` with it: should the answer get lost, the same request again
+/// files what is missing and charges nothing twice.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    tag = "Orders",
+    operation_id = "create_order",
+    params(OrgParam),
+    request_body = OrderBody,
+    responses((status = 201, description = "The order with all its runs. What cannot be paid is `unpaid`.", body = OrderView))
+)]
+pub(crate) async fn create(
+    State(service): State<Service>,
+    Asker { caller, choice }: Asker,
+    Seed(seed): Seed,
+    Sent(body): Sent<OrderBody>,
+) -> Result<Response, Problem> {
+    let batch = service.submit_batch(&caller, &choice, &body.draft()?, seed).await?;
+    let at = format!("{ROOT}/orders/{}", utf8_percent_encode(&batch.id, NON_ALPHANUMERIC));
+    let mut response = (StatusCode::CREATED, Json(OrderView::from(batch))).into_response();
+    if let Ok(at) = HeaderValue::from_str(&at) {
+        response.headers_mut().insert(LOCATION, at);
+    }
+    Ok(response)
 }
 
 /// Lists an organization's orders, newest first.

@@ -77,7 +77,7 @@ async fn answer(front: Front, key: HeaderValue, request: Request, next: Next) ->
     let (mut parts, body) = request.into_parts();
     let choice = choice_of(&Pairs::parse(parts.uri.query().unwrap_or_default().as_bytes()));
     let path = parts.extensions.get::<Received>().map_or_else(String::new, |it| it.path.clone());
-    let body = read_all(body, front.settings.json_bytes_max).await?;
+    let body = read_all(body, front.settings.bytes_max_at(parts.uri.path())).await?;
     let mut told_apart = Sha256::new();
     for part in [parts.method.as_str(), &path, parts.uri.query().unwrap_or_default()] {
         told_apart.update(part);

@@ -26,7 +26,7 @@ impl<T: DeserializeOwned> FromRequest<Front> for Sent<T> {
                 "the body must be JSON; send `content-type: application/json`",
             ));
         }
-        let bytes = read_all(body, front.settings.json_bytes_max).await?;
+        let bytes = read_all(body, front.settings.bytes_max_at(parts.uri.path())).await?;
         read(&bytes).map(Self)
     }
 }

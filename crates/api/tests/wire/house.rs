@@ -11,7 +11,7 @@ use std::time::Duration;
 use api::{ApiSettings, Serving};
 use blob::Blobs;
 use bytes::Bytes;
-use domain::access::{Author, Connection, ConnectionKind, Org, SecretHash, User};
+use domain::access::{Author, Connection, ConnectionKind, Org, Role, SecretHash, User};
 use domain::component::{Catalogue, Description, Place};
 use domain::id::{
     ConnectionId, EntryId, EventId, Ids, LeaseToken, OrgId, OrgVersion, RunId, UserId, VersionId, WorkflowId,
@@ -117,7 +117,7 @@ fn component(kind: &'static str, place: Place, credits: u32) -> Description {
         version: 1,
         credits,
         place,
-        joins: false,
+        joins: kind == "combine",
         schema: json!({ "properties": { "targetFormat": {}, "quality": {} } }),
         defaults: json!({}),
         check: |given| match given.get("quality").and_then(Value::as_i64) {
@@ -237,6 +237,7 @@ impl House {
             catalogue: Arc::new(Catalogue::new(vec![
                 component("input", Place::First, 0),
                 component("removeBackground", Place::Middle, 5),
+                component("combine", Place::Middle, 0),
                 component("export", Place::Last, 10),
             ])),
             ids: ids.clone(),
@@ -257,6 +258,25 @@ impl House {
     pub fn get(&self, name: &str) -> String {
         String::from_utf8(self.names.get(name).unwrap_or_else(|| panic!("no `{name}`")).clone())
             .expect("text")
+    }
+
+    /// An access token of a new operator of our organization.
+    pub async fn operator(&self) -> String {
+        let made = self.service.create_user("olga@nordlicht.example", Role::Operator).await.expect("a user");
+        let refresh_token = "v1.operator".to_owned();
+        let connection = Connection {
+            id: ConnectionId(self.ids.next()),
+            user: made.user,
+            org: made.org,
+            kind: ConnectionKind::Device,
+            name: "the operator's".to_owned(),
+            created_at: self.clock.now(),
+            scope: "offline_access".to_owned(),
+            refresh_token: SecretHash(sha256(refresh_token.as_bytes()).0),
+            api_key: None,
+        };
+        store::Access::connect(&*self.store, &connection).await.expect("a connection");
+        self.service.refresh(CLIENT, &refresh_token).await.expect("tokens").access_token
     }
 
     /// Names what conversations speak of.
@@ -287,6 +307,7 @@ impl House {
     async fn shop(&mut self) {
         let (shoe, hat) = (self.names["shoe.png"].clone(), png(64, 48, b"a hat"));
         self.name("hat", sha256(&hat));
+        self.names.insert("hat.png".to_owned(), hat.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         self.name("shop", format!("http://{}", listener.local_addr().expect("an address")));
         let ok = |bytes: Vec<u8>| {

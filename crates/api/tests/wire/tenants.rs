@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::house::{End, House, png, sha256};
 use crate::http::{Answer, send};
@@ -25,6 +25,8 @@ struct Operation {
     takes: Vec<String>,
     /// Whether it needs no token.
     open: bool,
+    /// Whether its description says that it is for administrators.
+    for_admins: bool,
 }
 
 /// Every operation of every committed document.
@@ -66,6 +68,9 @@ fn operations() -> Vec<Operation> {
                     in_path: parameters("path"),
                     in_query: parameters("query"),
                     takes: takes.map(|takes| takes.keys().cloned().collect()).unwrap_or_default(),
+                    for_admins: format!("{} {}", operation["summary"], operation["description"])
+                        .to_lowercase()
+                        .contains("for administrators."),
                     open: security.is_none_or(|needs| needs[0] == serde_json::json!({})),
                 });
             }
@@ -81,6 +86,11 @@ struct Named {
     version: String,
     run: String,
     hash: String,
+    order: String,
+    delivery: String,
+    connection: String,
+    user: String,
+    invitation: String,
 }
 
 impl Named {
@@ -92,6 +102,11 @@ impl Named {
             version: id(),
             run: id(),
             hash: sha256(b"nobody has this").to_string(),
+            order: id(),
+            delivery: id(),
+            connection: id(),
+            user: id(),
+            invitation: id(),
         }
     }
 
@@ -102,6 +117,16 @@ impl Named {
         // The longer words first: an organization's workflow is a workflow.
         Some(if is(&["hash", "image"]) {
             &self.hash
+        } else if is(&["order", "batch"]) {
+            &self.order
+        } else if is(&["delivery"]) {
+            &self.delivery
+        } else if is(&["connection"]) {
+            &self.connection
+        } else if is(&["invitation"]) {
+            &self.invitation
+        } else if is(&["user"]) {
+            &self.user
         } else if is(&["version"]) {
             &self.version
         } else if is(&["workflow"]) && !is(&["execution"]) {
@@ -116,8 +141,19 @@ impl Named {
     }
 
     /// All it may name, for looking whether an answer says any of it.
-    fn all(&self) -> [&str; 5] {
-        [&self.org, &self.workflow, &self.version, &self.run, &self.hash]
+    fn all(&self) -> [&str; 10] {
+        [
+            &self.org,
+            &self.workflow,
+            &self.version,
+            &self.run,
+            &self.hash,
+            &self.order,
+            &self.delivery,
+            &self.connection,
+            &self.user,
+            &self.invitation,
+        ]
     }
 }
 
@@ -138,7 +174,7 @@ async fn ask(
         .in_query
         .iter()
         .filter_map(|parameter| match parameter.as_str() {
-            "organization" => Some(format!("organization={}", org?)),
+            "organization" | "organization_id" => Some(format!("{parameter}={}", org?)),
             other if operation.method == "GET" && !other.ends_with("Hash") && other != "execution" => None,
             other => named.value(other).map(|value| format!("{other}={value}")),
         })
@@ -179,7 +215,7 @@ fn plain(answer: &Answer, named: &Named) -> (u16, Vec<(String, String)>, String)
         text = Value::Object(error).to_string();
     }
     for name in named.all() {
-        text = text.replace(name, "{}");
+        text = text.replace(name, "{}").replace(&name.replace("%7C", "|"), "{}");
     }
     (answer.status, headers, text)
 }
@@ -194,7 +230,36 @@ async fn every_route_keeps_organizations_apart() {
     let failed = house.create().await;
     house.work(failed, End::BadInput).await;
     let (their_token, their_org) = (house.get("their_token"), house.get("their_org"));
+    let token = house.get("token");
+    let native = async |method: &str, path: &str, body: Value| -> Value {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let answer = send(house.at, method, &format!("/packshot/v1{path}"), &headers, &body).await;
+        assert!((200..300).contains(&answer.status), "{method} {path}: {}", answer.text());
+        serde_json::from_str(&answer.text()).expect("JSON")
+    };
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let order = native(
+        "POST",
+        "/orders",
+        json!({
+            "workflow_id": house.get("export_only"), "id": "ours-alone", "webhooks": ["https://hooks.example/a"],
+            "images": [{ "name": "a.png", "content_hash": house.get("shoe") }],
+        }),
+    )
+    .await;
+    let of_order = native("GET", "/orders/ours-alone/runs", Value::Null).await;
+    house.work(text(&of_order["items"][0]["id"]).parse().expect("an id"), End::BadInput).await;
+    let delivery = native("GET", "/deliveries", Value::Null).await;
+    let connection = native("GET", "/connections", Value::Null).await;
+    let invitation = native("POST", "/invitations", json!({ "role": "operator" })).await;
     let ours = |run: &str| Named {
+        order: text(&order["id"]),
+        delivery: text(&delivery["items"][0]["id"]),
+        connection: text(&connection["items"][0]["id"]),
+        user: house.get("user").replace('|', "%7C"),
+        invitation: text(&invitation["id"]),
         org: house.get("org"),
         workflow: house.get("export_only"),
         version: house.get("export_only_version"),
@@ -204,12 +269,24 @@ async fn every_route_keeps_organizations_apart() {
     let nobodys = Named::nobodys();
     let state = async || {
         let mut texts = Vec::new();
-        for path in ["/organization", "/organization/balance", "/workflow", "/workflow/execution"] {
+        for path in ["/organization", "/organization/balance", "/workflow", "/workflow/execution", "/batch"] {
             texts.push(house.ask(path).await.text());
+        }
+        for path in [
+            "members",
+            "invitations",
+            "connections",
+            "deliveries",
+            "webhook_secret",
+            "audit",
+            "credits/entries",
+        ] {
+            texts.push(house.ask(&format!("/packshot/v1/{path}")).await.text());
         }
         texts
     };
     let before = state().await;
+    assert_eq!(before.len(), 12);
 
     let operations = operations();
     let (mut walked, mut wrong) = (0, Vec::new());
@@ -226,7 +303,10 @@ async fn every_route_keeps_organizations_apart() {
             }
         }
         let names_one = operation.in_path.iter().any(|parameter| ours.value(parameter).is_some());
-        let scoped = operation.in_query.iter().any(|parameter| parameter == "organization");
+        let scoped = operation
+            .in_query
+            .iter()
+            .any(|parameter| ["organization", "organization_id"].contains(&parameter.as_str()));
         let takes_json = operation.takes.iter().any(|kind| kind.starts_with("application/"));
         for org in [None, Some(ours.org.as_str()), Some(their_org.as_str())] {
             // Who names nothing of ours gets what is theirs.
@@ -239,7 +319,8 @@ async fn every_route_keeps_organizations_apart() {
                 || (operation.method != "GET"
                     && operation.in_query.iter().any(|parameter| parameter == "workflow"));
             if !foreign {
-                if !scoped {
+                // A stream of what happens to their own runs ends when they leave.
+                if !scoped || operation.path.ends_with("/events") {
                     continue;
                 }
                 let answer = ask(&house, operation, Some(&their_token), &nobodys, org).await;
@@ -281,4 +362,64 @@ async fn every_route_keeps_organizations_apart() {
         answers.push((status, headers, text.replace(&hash, "{}")));
     }
     assert_eq!(answers[0], answers[1]);
+}
+
+/// What makes sense to each route that is for administrators, so that nothing but the role is left to refuse.
+fn sensible(method: &str, path: &str) -> Option<Value> {
+    let draft = || json!({ "name": "Mine", "steps": [{ "type": "input" }, { "type": "export" }] });
+    let path = path.strip_prefix("/packshot/v1").expect("the native interface");
+    Some(match (method, path) {
+        ("POST", "/workflows") | ("PUT", "/workflows/{workflow_id}") => draft(),
+        ("POST", "/credits/grants") => json!({ "amount": 5 }),
+        ("POST", "/invitations") => json!({ "role": "admin" }),
+        ("PATCH", "/members/{user_id}") => json!({ "role": "operator" }),
+        ("POST", "/webhook_secret/rotate" | "/workflows/{workflow_id}/unarchive") | ("GET" | "DELETE", _) => {
+            Value::Null
+        }
+        _ => return None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_of_administrators_is_closed_to_operators() {
+    let house = House::new().await;
+    let token = house.operator().await;
+    let bearer = format!("Bearer {token}");
+    let invited = {
+        let admin = format!("Bearer {}", house.get("token"));
+        let headers = [("authorization", admin.as_str()), ("content-type", "application/json")];
+        let made =
+            send(house.at, "POST", "/packshot/v1/invitations", &headers, b"{\"role\": \"operator\"}").await;
+        serde_json::from_str::<Value>(&made.text()).expect("JSON")["id"].as_str().expect("an id").to_owned()
+    };
+    let before = [house.ask("/packshot/v1/audit").await.text(), house.ask("/workflow").await.text()];
+    let mut walked = 0;
+    for operation in operations().iter().filter(|operation| operation.for_admins) {
+        walked += 1;
+        let name = format!("{} {}", operation.method, operation.path);
+        let body = sensible(&operation.method, &operation.path)
+            .unwrap_or_else(|| panic!("say in `sensible` what makes sense to {name}"));
+        let path = operation
+            .path
+            .replace("{workflow_id}", &house.get("export_only"))
+            .replace("{user_id}", &house.get("user").replace('|', "%7C"))
+            .replace("{invitation_id}", &invited);
+        let mut headers = vec![("authorization", bearer.as_str()), ("if-match", "*")];
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        if !body.is_empty() {
+            headers.push(("content-type", "application/json"));
+        }
+        let answer = send(house.at, &operation.method, &path, &headers, &body).await;
+        assert_eq!(answer.status, 403, "{name}: {}", answer.text());
+        assert!(answer.text().contains("administrator"), "{name} names no way out: {}", answer.text());
+    }
+    assert!(walked >= 12, "{walked} routes");
+    let after = [house.ask("/packshot/v1/audit").await.text(), house.ask("/workflow").await.text()];
+    assert_eq!(after, before, "something was changed");
+    // The daily work is theirs.
+    for path in ["/packshot/v1/workflows", "/packshot/v1/runs", "/packshot/v1/orders", "/packshot/v1/credits"]
+    {
+        let answer = send(house.at, "GET", path, &[("authorization", bearer.as_str())], b"").await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
 }
