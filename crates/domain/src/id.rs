@@ -76,6 +76,14 @@ pub fn derived(seed: Uuid, nth: u32) -> Uuid {
     Uuid::from_u128((seed.as_u128() & !0x3FFF_FFFF_FFFF_FFFF) | u128::from(mixed & 0x3FFF_FFFF_FFFF_FFFF))
 }
 
+/// The `nth` of many ids that are made from one, each sorting after the ones before it; up to 2²⁴ of them.
+pub fn derived_in_order(seed: Uuid, nth: u32) -> Uuid {
+    const CHANCE: u128 = (1 << 38) - 1;
+    let chance = derived(seed, u32::MAX).as_u128() & CHANCE;
+    let place = u128::from(nth & 0x00FF_FFFF) << 38;
+    Uuid::from_u128((seed.as_u128() & !0x3FFF_FFFF_FFFF_FFFF) | place | chance)
+}
+
 /// Where new ids come from. The application owns the real source; a test may own one that counts.
 pub trait Ids: Send + Sync {
     /// A fresh id that sorts after the ones made before it.
@@ -92,6 +100,11 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = (0..1000).map(|nth| derived(seed, nth)).collect();
         assert_eq!(ids.len(), 1000);
         assert_eq!(derived(seed, 3), derived(seed, 3));
+        let in_order: Vec<_> = (0..1000).map(|nth| derived_in_order(seed, nth)).collect();
+        assert!(in_order.is_sorted() && in_order.windows(2).all(|two| two[0] != two[1]));
+        let entries: std::collections::BTreeSet<_> =
+            in_order.iter().flat_map(|seed| [derived(*seed, 1), derived(*seed, 2)]).collect();
+        assert_eq!(entries.len(), 2000);
         assert!(ids.iter().all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122));
     }
 }

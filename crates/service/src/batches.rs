@@ -118,7 +118,7 @@ impl Service {
             });
             // A group has one member at least.
             let Some(first) = images.next() else { continue };
-            let seed = id::derived(seed, nth);
+            let seed = id::derived_in_order(seed, nth);
             runs.push(self.new_run(&order, first, images.collect(), details.clone(), seed)?);
         }
         tracing::info!(batch.id = %id, runs = runs.len(), "filing a batch of {} runs", runs.len());

@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod drain;
 mod python_client;
+mod quality;
 mod support;
 mod tls;
 mod webhooks;
