@@ -27,7 +27,8 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Scale {
-    /// As high as the first in a row, as wide as the first in a column.
+    /// As high as the first in a row, as wide as the first in a column; all of them smaller if they would be too large
+    /// together.
     Match,
     /// As they are.
     Keep,
@@ -76,6 +77,48 @@ fn turned(direction: Direction, size: (u32, u32)) -> (u32, u32) {
     }
 }
 
+/// Pixels that pictures may have together once they are joined, given what they have apart. What is admitted to memory
+/// rests on the latter.
+pub(crate) fn area_max(own: u64) -> u64 {
+    2 * own + 4_000_000
+}
+
+/// The length of a row or column.
+fn length(sizes: &[(u32, u32)], gap: u32) -> u64 {
+    let gaps = u64::from(gap) * sizes.len().saturating_sub(1) as u64;
+    sizes.iter().map(|size| u64::from(size.0)).sum::<u64>() + gaps
+}
+
+fn too_large(what: &str, pictures: usize) -> Fault {
+    let message = format!(
+        "{pictures} pictures together would be {what} pixels; give fewer or smaller ones, or a smaller `gap`"
+    );
+    Fault::input("picture_too_large", message)
+}
+
+/// Brings every size to the first one's height (in a row; its width in a column), or as near to it as all of them
+/// together may be. Answers whether it had to be less.
+fn matched(sizes: &mut [(u32, u32)], gap: u32) -> Result<bool, Fault> {
+    let Some(&(_, first)) = sizes.first() else { return Ok(false) };
+    let gaps = f64::from(gap) * (sizes.len() - 1) as f64;
+    let own: u64 = sizes.iter().map(|size| u64::from(size.0) * u64::from(size.1)).sum();
+    // Length per pixel of height, of all of them.
+    let ratios: f64 = sizes.iter().map(|size| f64::from(size.0) / f64::from(size.1)).sum();
+    let room = f64::from(SIDE_MAX) - gaps - sizes.len() as f64;
+    if room < 1.0 {
+        return Err(too_large("mostly gaps and too many", sizes.len()));
+    }
+    // across * (across * ratios + gaps) is the area: the largest root that fits.
+    let area = area_max(own) as f64 * 0.99;
+    let by_area = (-gaps + (gaps * gaps + 4.0 * ratios * area).sqrt()) / (2.0 * ratios);
+    let across = f64::from(first).min(by_area).min(room / ratios).floor().max(1.0);
+    for size in sizes.iter_mut() {
+        let along = (f64::from(size.0) * across / f64::from(size.1)).round().max(1.0);
+        *size = (along as u32, across as u32);
+    }
+    Ok((across as u32) < first)
+}
+
 impl Component for Combine {
     const KIND: &'static str = "combine";
     const TITLE: &'static str = "Combine";
@@ -97,36 +140,30 @@ impl Component for Combine {
         context: &Context<'_>,
     ) -> Result<(), Fault> {
         let direction = settings.direction;
-        let (_, across) = turned(direction, (frame.width, frame.height));
         let gap = settings.gap.px(frame.width.max(frame.height));
         let mut tiles = vec![render(frame, frame.background, context)?];
         for other in others {
             context.check_cancelled()?;
-            let tile = render(&other, other.background, context)?;
-            let size = turned(direction, (tile.width(), tile.height()));
-            tiles.push(match settings.scale {
-                Scale::Match if size.1 != across => {
-                    let along =
-                        (f64::from(size.0) * f64::from(across) / f64::from(size.1)).round().max(1.0) as u32;
-                    let (width, height) = turned(direction, (along.min(SIDE_MAX), across));
-                    Arc::new(resize(&tile, width, height, Filter::Lanczos3)?)
-                }
-                _ => tile,
-            });
+            tiles.push(render(&other, other.background, context)?);
         }
-        let sizes: Vec<_> =
+        let mut sizes: Vec<_> =
             tiles.iter().map(|tile| turned(direction, (tile.width(), tile.height()))).collect();
-        let along = sizes.iter().map(|size| u64::from(size.0)).sum::<u64>()
-            + u64::from(gap) * (tiles.len() as u64 - 1);
+        let own: u64 = sizes.iter().map(|size| u64::from(size.0) * u64::from(size.1)).sum();
+        // Sizes first, pixels later: a small picture may be asked to grow without measure.
+        if settings.scale == Scale::Match && matched(&mut sizes, gap)? {
+            frame.note("all pictures were made smaller, so that together they are not too large");
+        }
+        let along = length(&sizes, gap);
         let across = sizes.iter().map(|size| size.1).max().unwrap_or(1);
-        if along > u64::from(SIDE_MAX) {
-            return Err(Fault::input(
-                "picture_too_large",
-                format!(
-                    "{} pictures together are {along} pixels long; at most {SIDE_MAX} are allowed: give fewer or smaller ones",
-                    tiles.len()
-                ),
-            ));
+        if along > u64::from(SIDE_MAX) || along * u64::from(across) > area_max(own) {
+            return Err(too_large(&format!("{along} by {across}"), tiles.len()));
+        }
+        for (tile, size) in tiles.iter_mut().zip(&sizes) {
+            let (width, height) = turned(direction, *size);
+            if (tile.width(), tile.height()) != (width, height) {
+                context.check_cancelled()?;
+                *tile = Arc::new(resize(tile, width, height, Filter::Lanczos3)?);
+            }
         }
         let (width, height) = turned(direction, (along as u32, across));
         let mut places = Vec::with_capacity(tiles.len());
@@ -247,6 +284,21 @@ mod tests {
         assert_eq!(samples[..4], [2570, 2570, 2570, 65535]);
         assert_eq!(samples[2 * 16..2 * 16 + 4], [300, 300, 300, 65535]);
         assert_eq!(samples[2 * 16 + 8..2 * 16 + 12], [0; 4]);
+    }
+
+    #[test]
+    fn what_would_grow_without_measure_is_kept_within_bounds() {
+        let settings = Settings { gap: Length::Px(0), ..Settings::default() };
+        let mut frames = vec![plain(64, 4096, 1)];
+        frames.extend((0..6).map(|_| plain(4096, 100, 2)));
+        let own = 64 * 4096 + 6 * 4096 * 100;
+        let frame = joined(&settings, frames).expect("joined");
+        let area = u64::from(frame.width) * u64::from(frame.height);
+        assert!(area <= area_max(own) && frame.width <= SIDE_MAX, "{} by {}", frame.width, frame.height);
+        assert!(frame.height > 50 && frame.remarks.last().is_some_and(|remarks| !remarks.notes.is_empty()));
+        let settings = Settings { scale: Scale::Keep, ..settings };
+        let fault = joined(&settings, vec![plain(1, 8000, 1), plain(8000, 1, 1)]).expect_err("mostly empty");
+        assert_eq!(fault.code, "picture_too_large");
     }
 
     #[test]

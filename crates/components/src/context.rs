@@ -42,6 +42,9 @@ pub struct Context<'a> {
     pub limits: Limits,
     /// Set by others when nobody waits for the result any more; looked at between steps and strips.
     pub cancel: &'a AtomicBool,
+    /// Whose pictures these are. Results are remembered for each owner apart: how fast one is there again tells nobody
+    /// else that somebody had the same picture.
+    pub owner: u128,
     /// Whether a missing network is a failure rather than a reason for the next best.
     pub strict_models: bool,
     pub(crate) file: Option<File<'a>>,
@@ -59,7 +62,15 @@ pub(crate) struct File<'a> {
 impl<'a> Context<'a> {
     /// A context without networks, with default limits.
     pub fn new(cache: &'a StepCache, cancel: &'a AtomicBool) -> Self {
-        Self { runtime: None, cache, limits: Limits::default(), cancel, strict_models: false, file: None }
+        Self {
+            runtime: None,
+            cache,
+            limits: Limits::default(),
+            cancel,
+            owner: 0,
+            strict_models: false,
+            file: None,
+        }
     }
 
     /// Fails once somebody asked to stop.

@@ -8,13 +8,14 @@ use domain::run::StepReport;
 use domain::workflow::Step;
 
 use crate::cache::Key;
+use crate::combine::area_max;
 use crate::component::{Component, Entry, entry};
 use crate::context::File;
 use crate::edit_filename::result_name;
 use crate::frame::Remarks;
 use crate::{
-    Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits, SetOnCanvas,
-    settings,
+    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
+    SetOnCanvas, settings,
 };
 
 /// The picture to be worked on.
@@ -72,7 +73,7 @@ pub fn process_together(
     let mut lines = Vec::with_capacity(inputs.len());
     for input in inputs {
         let context = Context { file: Some(File { bytes: input.bytes, fit }), ..context.clone() };
-        let start = Key::of_file(&input.hash, &context.limits, fit);
+        let start = Key::of_file(context.owner, &input.hash, &context.limits, fit);
         let mut line = Line { context, keys: Vec::new(), entries: &entries, steps };
         line.extend_keys(start, joint)?;
         lines.push(line);
@@ -225,13 +226,19 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], steps: &[Step]) -
         working += full * share * share;
         files += image.bytes;
     }
+    let several = images.len() > 1;
     let mut canvas = working;
     let mut most = (InputComponent::memory_bytes)(decoding);
     for step in steps {
+        if several && step.kind == Combine::KIND {
+            canvas = area_max((canvas * 1e6) as u64) as f64 / 1e6;
+        }
         if step.kind == SetOnCanvas::KIND
             && let Ok(set) = settings::read::<<SetOnCanvas as Component>::Settings>(&step.settings)
         {
-            canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6);
+            // Before they are joined, each picture has a canvas of its own.
+            let pictures = if several { images.len() as f64 } else { 1.0 };
+            canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
         }
         if let Some(entry) = entry(&step.kind).filter(|entry| entry.kind != InputComponent::KIND) {
             most = most.max((entry.memory_bytes)(canvas));

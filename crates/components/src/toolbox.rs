@@ -29,12 +29,14 @@ impl Toolbox {
 
     /// Takes one picture through canonical steps on this thread; ends early, with the code `cancelled`, once `cancel` is set.
     pub fn process(&self, input: &Input<'_>, steps: &[Step], cancel: &AtomicBool) -> Result<Product, Fault> {
-        self.process_together(std::slice::from_ref(input), steps, cancel)
+        self.process_together(0, std::slice::from_ref(input), steps, cancel)
     }
 
     /// Makes one picture of several, as [`crate::process_together`] does; ends early like [`Toolbox::process`].
+    /// Results are remembered for `owner` alone.
     pub fn process_together(
         &self,
+        owner: u128,
         inputs: &[Input<'_>],
         steps: &[Step],
         cancel: &AtomicBool,
@@ -44,6 +46,7 @@ impl Toolbox {
             cache: &self.cache,
             limits: self.limits,
             cancel,
+            owner,
             strict_models: self.strict_models,
             file: None,
         };

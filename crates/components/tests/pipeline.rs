@@ -434,3 +434,22 @@ fn pictures_that_go_together_are_done_one_by_one_until_they_are_joined() {
     let fault = components::process_together(&context, &both, &without).expect_err("takes one");
     assert!(fault.message.contains("combine"), "{}", fault.message);
 }
+
+/// How fast a result is there again must not tell that somebody else has the picture.
+#[test]
+fn results_are_remembered_for_each_owner_apart() {
+    let cache = StepCache::new(CacheLimits { memory_bytes: 64 << 20, disk: None }).expect("a cache");
+    let toolbox = Toolbox::new(None, cache);
+    let bytes = png(&scene::cup_on_backdrop());
+    let name = FileName::clean("cup.png");
+    let input = Input { bytes: &bytes, hash: ContentHash([1; 32]), name: &name };
+    let steps = steps(&[("input", json!({})), cut_out(), ("export", json!({}))]);
+    let cached = |owner| {
+        let product =
+            toolbox.process_together(owner, &[input], &steps, &AtomicBool::new(false)).expect("done");
+        product.reports.iter().filter(|report| report.cached).count()
+    };
+    assert_eq!(cached(1), 0);
+    assert_eq!(cached(1), 3);
+    assert_eq!(cached(2), 0);
+}

@@ -309,7 +309,7 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
     }
     let toolbox = Arc::clone(toolbox);
     let stop = Arc::clone(stop);
-    let id = run.id;
+    let (id, owner) = (run.id, run.org.0.as_u128());
     let worked = tokio::task::spawn_blocking(move || {
         // Held until the work is over, even if nobody waits for it any more.
         let _admitted = admitted;
@@ -321,7 +321,7 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
             .zip(named)
             .map(|(bytes, (hash, name))| components::Input { bytes, hash, name })
             .collect();
-        toolbox.process_together(&inputs, &steps, &stop)
+        toolbox.process_together(owner, &inputs, &steps, &stop)
     })
     .await;
     let product = match worked {

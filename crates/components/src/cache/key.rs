@@ -16,10 +16,10 @@ const FORMAT: &str = "packshot step 1";
 pub(crate) struct Key([u8; 32]);
 
 impl Key {
-    /// Where the chain begins: the file, and how it is read.
-    pub fn of_file(hash: &ContentHash, limits: &Limits, fit: Option<(u32, u32)>) -> Self {
+    /// Where the chain begins: whose file, which, and how it is read.
+    pub fn of_file(owner: u128, hash: &ContentHash, limits: &Limits, fit: Option<(u32, u32)>) -> Self {
         let how = (limits.working_side, limits.codec, limits.assume_device_cmyk, fit);
-        Self::hash(&[FORMAT.as_bytes(), &hash.0, format!("{how:?}").as_bytes()])
+        Self::hash(&[FORMAT.as_bytes(), &owner.to_le_bytes(), &hash.0, format!("{how:?}").as_bytes()])
     }
 
     /// Where the chain goes on after several pictures became one.
@@ -94,19 +94,23 @@ mod tests {
     fn every_ingredient_changes_the_key_and_nothing_else_does() {
         let limits = Limits::default();
         let file = ContentHash([7; 32]);
-        let start = Key::of_file(&file, &limits, None);
+        let start = Key::of_file(0, &file, &limits, None);
         let crop = entry("crop").expect("a component");
         let first = start.after(crop, &json!({ "a": 1, "b": [2] }), Some("net"));
         assert_eq!(first, start.after(crop, &json!({ "b": [2], "a": 1 }), Some("net")), "order of settings");
         let newer = Entry { version: crop.version + 1, ..Entry::of::<crate::Crop>() };
         let others = [
-            Key::of_file(&ContentHash([8; 32]), &limits, None).after(
+            Key::of_file(0, &ContentHash([8; 32]), &limits, None).after(
                 crop,
                 &json!({ "a": 1, "b": [2] }),
                 Some("net"),
             ),
-            Key::of_file(&file, &limits, Some((9, 9))).after(crop, &json!({ "a": 1, "b": [2] }), Some("net")),
-            Key::of_file(&file, &Limits { working_side: 9, ..limits }, None).after(
+            Key::of_file(0, &file, &limits, Some((9, 9))).after(
+                crop,
+                &json!({ "a": 1, "b": [2] }),
+                Some("net"),
+            ),
+            Key::of_file(0, &file, &Limits { working_side: 9, ..limits }, None).after(
                 crop,
                 &json!({ "a": 1, "b": [2] }),
                 Some("net"),
