@@ -16,12 +16,19 @@ use tokio::time::{Instant, Sleep, sleep};
 const DRAIN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
 
+/// Bytes a second that a body must bring on average, beyond its first pause: slower ones would hold their connections for
+/// as long as they like.
+const PACE: u64 = 1024;
+
 /// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyFault {
     /// Nothing came for too long.
     #[error("the body stopped for {} seconds; send it again", .0.as_secs())]
     Idle(Duration),
+    /// It came, but byte by byte.
+    #[error("the body came slower than {PACE} bytes a second; send it again over a faster connection")]
+    Slow,
     /// The connection broke.
     #[error("the body ended too early; send it again")]
     Broken,
@@ -35,7 +42,20 @@ struct Watched {
     body: Option<BodyDataStream>,
     idle: Duration,
     timer: Pin<Box<Sleep>>,
+    /// When this wait for the client began, while there is one.
+    since: Option<Instant>,
+    /// How long was waited for the client before, and how much it has sent.
+    waited: Duration,
+    received: u64,
     drain: bool,
+}
+
+impl Watched {
+    /// How much longer the client may take altogether.
+    fn left(&self) -> Duration {
+        let earned = Duration::from_millis(self.received.saturating_mul(1000) / PACE);
+        (self.idle + earned).saturating_sub(self.waited)
+    }
 }
 
 /// Gives a request's body its limits of time.
@@ -47,7 +67,16 @@ pub(crate) fn watch(request: Request, idle: Duration) -> Request {
             return body;
         }
         let timer = Box::pin(sleep(idle));
-        Body::from_stream(Watched { body: Some(body.into_data_stream()), idle, timer, drain })
+        let (since, waited, received) = (None, Duration::ZERO, 0);
+        Body::from_stream(Watched {
+            body: Some(body.into_data_stream()),
+            idle,
+            timer,
+            since,
+            waited,
+            received,
+            drain,
+        })
     })
 }
 
@@ -59,18 +88,27 @@ impl Stream for Watched {
             return Poll::Ready(None);
         };
         if let Poll::Ready(next) = body.poll_next_unpin(cx) {
+            if let Some(since) = self.since.take() {
+                self.waited += since.elapsed();
+            }
             match &next {
-                Some(Ok(_)) => {
-                    let wake = Instant::now() + self.idle;
-                    self.timer.as_mut().reset(wake);
-                }
+                Some(Ok(bytes)) => self.received += bytes.len() as u64,
                 Some(Err(_)) | None => self.body = None,
             }
             return Poll::Ready(next);
         }
+        // Only time that the client takes counts, not the time that passes while nobody asks for more.
+        if self.since.is_none() {
+            let now = Instant::now();
+            self.since = Some(now);
+            let wake = now + self.left().min(self.idle);
+            self.timer.as_mut().reset(wake);
+        }
         ready!(self.timer.as_mut().poll(cx));
         self.body = None;
-        Poll::Ready(Some(Err(axum::Error::new(BodyFault::Idle(self.idle)))))
+        let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        let fault = if waited >= self.idle { BodyFault::Idle(self.idle) } else { BodyFault::Slow };
+        Poll::Ready(Some(Err(axum::Error::new(fault))))
     }
 }
 
@@ -98,8 +136,10 @@ impl Drop for Watched {
 pub(crate) fn fault(error: &axum::Error) -> BodyFault {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
-        if let Some(BodyFault::Idle(idle)) = inner.downcast_ref::<BodyFault>() {
-            return BodyFault::Idle(*idle);
+        match inner.downcast_ref::<BodyFault>() {
+            Some(BodyFault::Idle(idle)) => return BodyFault::Idle(*idle),
+            Some(BodyFault::Slow) => return BodyFault::Slow,
+            _ => {}
         }
         cause = inner.source();
     }
@@ -131,6 +171,23 @@ mod tests {
         let request = watch(Request::new(Body::from_stream(stopped)), Duration::from_millis(5));
         let fault = read_all(request.into_body(), 100).await.expect_err("given up");
         assert!(matches!(fault, BodyFault::Idle(_)), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_given_up_and_a_steady_one_is_not() {
+        let paced = |bytes: usize, many: usize| {
+            futures::stream::unfold(0, move |sent| async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                (sent < many).then(|| (Ok::<_, axum::Error>(Bytes::from(vec![0; bytes])), sent + 1))
+            })
+        };
+        let idle = Duration::from_millis(200);
+        let request = watch(Request::new(Body::from_stream(paced(1, 10_000))), idle);
+        let fault = read_all(request.into_body(), 20_000).await.expect_err("given up");
+        assert!(matches!(fault, BodyFault::Slow), "{fault}");
+        // Longer than the first pause in all, but at a pace.
+        let request = watch(Request::new(Body::from_stream(paced(2_000, 30))), idle);
+        assert_eq!(read_all(request.into_body(), 100_000).await.expect("read").len(), 60_000);
     }
 
     #[tokio::test]

@@ -41,7 +41,7 @@ pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
 pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
-pub use runs::{Order, RunDetails};
+pub use runs::{INPUTS_MAX, Order, RunDetails};
 pub use settings::ServiceSettings;
 pub use workflows::{Checked, WorkflowDraft};
 

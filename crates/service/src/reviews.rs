@@ -1,13 +1,19 @@
 //! The check of results by people.
 
+use std::collections::HashMap;
+
 use domain::access::Caller;
-use domain::id::{EventId, OrgId, RunId};
+use domain::id::{EventId, OrgId, RunId, VersionId};
 use domain::review::Verdict;
 use domain::run::{Run, RunFilter, Status};
+use domain::workflow::Step;
 use serde_json::Value;
 use store::{Judged, Judgement, Ruling};
 
 use crate::{OrgChoice, Refusal, Service, Thing};
+
+/// The steps of workflow versions that were looked up.
+type Versions = HashMap<VersionId, Vec<Step>>;
 
 /// Runs judged in one transaction.
 const AT_ONCE: u32 = 200;
@@ -82,7 +88,7 @@ impl Service {
         opinion.check()?;
         let among = self.orgs_to_search(caller, choice);
         let run = self.read_run(&among, id).await?;
-        let judgement = self.judgement(&run, opinion).await?;
+        let judgement = self.judgement(&run, opinion, &mut Versions::default()).await?;
         match self.send(caller, run.org, opinion, &[judgement]).await?.first() {
             Some(Judged::Now(status)) => {
                 tracing::info!(run.id = %id, status = status.as_str(), "judged run `{id}`");
@@ -103,20 +109,27 @@ impl Service {
     ) -> Result<Tally, Refusal> {
         opinion.check()?;
         let batch = self.batch(caller, choice, batch).await?;
-        let filter = RunFilter { batch: Some(batch.id.clone()), ..RunFilter::default() };
+        let filter = RunFilter {
+            batch: Some(batch.id.clone()),
+            statuses: vec![Status::InReview],
+            ..RunFilter::default()
+        };
+        let mut versions = Versions::default();
+        // First everything is checked, then everything is judged: an override that one run cannot take refuses all.
+        if opinion.verdict == Verdict::Reprocess {
+            let mut before = None;
+            while let Some(part) = self.part_of(batch.org, &filter, &mut before).await? {
+                for run in &part {
+                    self.judgement(run, opinion, &mut versions).await?;
+                }
+            }
+        }
         let mut tally = Tally::default();
         let mut before = None;
-        loop {
-            let part = self.0.store.runs_before(batch.org, &filter, before, AT_ONCE).await;
-            let part = part.map_err(Refusal::store("list the runs"))?;
-            let Some(last) = part.last() else { break };
-            before = Some(last.id);
-            let mut judgements = Vec::new();
-            for run in part.iter().filter(|run| run.state.status() == Status::InReview) {
-                judgements.push(self.judgement(run, opinion).await?);
-            }
-            if judgements.is_empty() {
-                continue;
+        while let Some(part) = self.part_of(batch.org, &filter, &mut before).await? {
+            let mut judgements = Vec::with_capacity(part.len());
+            for run in &part {
+                judgements.push(self.judgement(run, opinion, &mut versions).await?);
             }
             for judged in self.send(caller, batch.org, opinion, &judgements).await? {
                 match judged {
@@ -129,19 +142,41 @@ impl Service {
         Ok(tally)
     }
 
-    async fn judgement(&self, run: &Run, opinion: &Opinion) -> Result<Judgement, Refusal> {
+    /// The next part of a batch's runs that match, from the run `before` on; `None` when there are no more.
+    async fn part_of(
+        &self,
+        org: OrgId,
+        filter: &RunFilter,
+        before: &mut Option<RunId>,
+    ) -> Result<Option<Vec<Run>>, Refusal> {
+        let part = self.0.store.runs_before(org, filter, *before, AT_ONCE).await;
+        let part = part.map_err(Refusal::store("list the runs"))?;
+        *before = part.last().map(|run| run.id);
+        Ok((!part.is_empty()).then_some(part))
+    }
+
+    async fn judgement(
+        &self,
+        run: &Run,
+        opinion: &Opinion,
+        versions: &mut Versions,
+    ) -> Result<Judgement, Refusal> {
         let what = match opinion.verdict {
             Verdict::Approve => Ruling::Approve,
             Verdict::GiveUp => Ruling::GiveUp,
             Verdict::Reprocess => {
                 let overrides = merged(&run.overrides, &opinion.overrides);
-                let version = self.0.store.workflow(&[run.org], run.workflow, Some(run.version)).await;
-                let workflow = version
-                    .map_err(Refusal::store("read the workflow"))?
-                    .ok_or_else(|| Refusal::missing(Thing::Version, run.version))?;
+                if !versions.contains_key(&run.version) {
+                    let found = self.0.store.workflow(&[run.org], run.workflow, Some(run.version)).await;
+                    let found = found
+                        .map_err(Refusal::store("read the workflow"))?
+                        .ok_or_else(|| Refusal::missing(Thing::Version, run.version))?;
+                    versions.insert(run.version, found.version.steps);
+                }
+                let steps = versions.get(&run.version).map_or(&[][..], Vec::as_slice);
                 self.0
                     .catalogue
-                    .resolve(&workflow.version.steps, &overrides)
+                    .resolve(steps, &overrides)
                     .map_err(|invalid| Refusal::InvalidSettings(invalid.0))?;
                 Ruling::Reprocess { overrides }
             }

@@ -25,7 +25,7 @@ const LABEL_VALUE_BYTES_MAX: usize = 2000;
 const WEBHOOKS_MAX: usize = 20;
 const WEBHOOK_BYTES_MAX: usize = 2000;
 /// Most pictures that go into one result.
-const INPUTS_MAX: usize = 16;
+pub const INPUTS_MAX: usize = 16;
 /// Most pictures that one feedback names.
 const EXPECTED_MAX: usize = 100;
 

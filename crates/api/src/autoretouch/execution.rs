@@ -130,6 +130,13 @@ async fn referred(
         OneOrMore::One(image) => vec![image],
         OneOrMore::More(images) => images,
     };
+    if references.len() > service::INPUTS_MAX {
+        return Err(Problem::invalid(format!(
+            "`image` has {} entries; at most {} go into one result",
+            references.len(),
+            service::INPUTS_MAX
+        )));
+    }
     let mut images = Vec::with_capacity(references.len());
     for image in references {
         let name = image.name.ok_or_else(|| Problem::invalid("`image` has no `name`; give its file name"))?;

@@ -214,7 +214,7 @@ impl From<Refusal> for Problem {
 impl From<BodyFault> for Problem {
     fn from(fault: BodyFault) -> Self {
         let (status, code) = match fault {
-            BodyFault::Idle(_) => (StatusCode::REQUEST_TIMEOUT, "body_timed_out"),
+            BodyFault::Idle(_) | BodyFault::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timed_out"),
             BodyFault::Broken => (StatusCode::BAD_REQUEST, "body_incomplete"),
             BodyFault::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         };
