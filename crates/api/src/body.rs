@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::Request;
-use axum::http::header::EXPECT;
+use axum::http::Version;
+use axum::http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep};
@@ -130,6 +131,19 @@ impl Drop for Watched {
             }
         }));
     }
+}
+
+/// What is ambiguous about a request's frame: which host it is for, or where it ends.
+pub(crate) fn ambiguity(request: &Request) -> Option<&'static str> {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11 && request.uri().host().is_none()) {
+        return Some("the request must have one `host` header");
+    }
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Some("the request has both `content-length` and `transfer-encoding`; send one of them");
+    }
+    None
 }
 
 /// Tells an idle body from a broken one.

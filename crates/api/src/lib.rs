@@ -104,6 +104,7 @@ pub fn router(service: Service, settings: ApiSettings) -> Router {
         .fallback(autoretouch::unknown_path)
         .method_not_allowed_fallback(autoretouch::unknown_method)
         .layer(middleware::from_fn_with_state(division, hosts::keep_apart))
+        .layer(middleware::from_fn(autoretouch::unambiguous))
         .layer(middleware::from_fn_with_state(front.clone(), autoretouch::seal))
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .with_state(front);

@@ -11,10 +11,12 @@ use domain::image::{Facts, Inspect, Unusable};
 #[derive(Debug)]
 pub struct Inspector {
     limits: pixels::Limits,
-    /// One file is read at a time, so that many uploads at once take no more memory than one.
+    /// Whole files are read one at a time, so that many uploads at once take no more memory than one.
     buffer: Mutex<Vec<u8>>,
 }
 
+/// How much of a file is looked at first.
+const START_BYTES: u64 = 1 << 20;
 /// A buffer larger than this is not kept between files.
 const KEPT_BYTES: usize = 16 << 20;
 
@@ -27,6 +29,16 @@ impl Inspector {
 
 impl Inspect for Inspector {
     fn inspect(&self, path: &Path) -> Result<Facts, Unusable> {
+        // Nearly every header lies at the start. Whatever is not settled by that is settled by the whole file.
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(START_BYTES).read_to_end(&mut start));
+        if read.is_ok()
+            && let Ok(header) = pixels::probe(&start, &self.limits)
+            && !is_bare_cmyk(&header)
+        {
+            return Ok(facts(&header));
+        }
+        drop(start);
         // Every use begins by clearing it: a panic leaves nothing behind that matters.
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         buffer.clear();
@@ -45,9 +57,12 @@ impl Inspect for Inspector {
         };
         buffer.clear();
         buffer.shrink_to(KEPT_BYTES);
-        let header = answer?;
-        Ok(Facts { media_type: header.format.mime().to_owned(), width: header.width, height: header.height })
+        answer.map(|header| facts(&header))
     }
+}
+
+fn facts(header: &pixels::Header) -> Facts {
+    Facts { media_type: header.format.mime().to_owned(), width: header.width, height: header.height }
 }
 
 /// Whether nothing says what the inks look like; better said now than after the run has begun.

@@ -94,6 +94,12 @@ fn unusable(why: impl std::fmt::Display) -> Failure {
 }
 
 impl Outbound {
+    /// Refuses with [`Failure::Invalid`] an address that no request can ever be sent to: one that is none, that carries a
+    /// password, or names a port of some other kind of service. Where it leads is looked at when it is used.
+    pub fn check_address(address: &str) -> Result<(), Failure> {
+        Target::parse(address).map(drop)
+    }
+
     /// A client by these rules, with the machine's resolver. Refuses rules with a certificate or a name that cannot be used.
     pub fn new(rules: Rules) -> Result<Self, Failure> {
         Self::with_resolver(rules, Arc::new(SystemResolver))

@@ -11,13 +11,18 @@ pub enum Failure {
     #[error("{0}")]
     Invalid(String),
     /// It leads, or may lead, to where only the allow-list may lead. Nothing was sent.
-    #[error("`{host}` is not a public address; use a public one, or ask the operator to allow it")]
+    #[error(
+        "`{host}` is not a public address; check its spelling, use a public one, or ask the operator to allow it"
+    )]
     Blocked {
         /// The host as it was named.
         host: String,
     },
-    /// The name means nothing.
-    #[error("nothing is known of the host `{host}`; check its spelling")]
+    /// The name means nothing. The text is that of [`Failure::Blocked`]: which names there are inside this network is
+    /// nobody's to find out.
+    #[error(
+        "`{host}` is not a public address; check its spelling, use a public one, or ask the operator to allow it"
+    )]
     UnknownHost {
         /// The host as it was named.
         host: String,

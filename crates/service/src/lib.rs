@@ -43,13 +43,14 @@ pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
 pub use runs::{INPUTS_MAX, Order, RunDetails};
 pub use settings::ServiceSettings;
+pub use waiters::Seat;
 pub use workflows::{Checked, WorkflowDraft};
 
 use crate::access::Signers;
 use crate::access::Tries;
 use crate::access::{Memberships, Passwords};
 use crate::feed::Channels;
-use crate::waiters::Waiters;
+use crate::waiters::{Seats, Waiters};
 
 /// What a [`Service`] is made of.
 pub struct Parts {
@@ -84,6 +85,7 @@ struct Inner {
     fetches: Semaphore,
     settings: ServiceSettings,
     waiters: Waiters,
+    seats: Seats,
     channels: Channels,
     signers: Signers,
     memberships: Memberships,
@@ -107,6 +109,7 @@ impl Service {
             fetches: Semaphore::new(fetch::AT_ONCE_IN_ALL),
             settings,
             waiters: Waiters::default(),
+            seats: Seats::default(),
             channels: Channels::default(),
             signers: Signers::default(),
             memberships: Memberships::default(),

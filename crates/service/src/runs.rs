@@ -10,11 +10,13 @@ use domain::image::{ContentHash, FileName, Image};
 use domain::page::{Page, Window};
 use domain::run::{Fault, Feedback, NamedImage, Run, RunFilter, State, Status};
 use domain::workflow::Workflow;
+use outbound::Outbound;
 use serde_json::Value;
 use store::{NewRun, Retried};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::waiters::Seat;
 use crate::{Handout, Intake, OrgChoice, Refusal, Service, Thing};
 
 /// Most labels on one run, and most bytes in one label's name and value.
@@ -91,6 +93,8 @@ impl RunDetails {
                     "webhook `{start}` is no address; give `http://...` or `https://...` with at most {WEBHOOK_BYTES_MAX} bytes"
                 )));
             }
+            Outbound::check_address(bare)
+                .map_err(|failure| Refusal::Invalid(format!("a webhook cannot be used: {failure}")))?;
             *address = bare.to_owned();
         }
         if let Some(batch) = &self.batch
@@ -332,13 +336,29 @@ impl Service {
         if first.state.status().is_final() {
             return Ok(first);
         }
+        let run = self.until_final(&among, id, at_most).await?;
+        // Whoever has waited may have been removed meanwhile.
+        let memberships = self.0.store.memberships(&caller.user).await;
+        let memberships = memberships.map_err(Refusal::store("look up your organizations"))?;
+        match memberships.iter().any(|(org, _)| *org == run.org) {
+            true => Ok(run),
+            false => Err(Refusal::missing(Thing::Run, id)),
+        }
+    }
+
+    async fn until_final(
+        &self,
+        among: &[OrgId],
+        id: RunId,
+        at_most: Option<Duration>,
+    ) -> Result<Run, Refusal> {
         let place = self.0.waiters.wait_for(id, self.0.store.as_ref());
         let began = Instant::now();
         let over = at_most.map(|span| began + span);
         loop {
             let mut changed = std::pin::pin!(place.changed());
             changed.as_mut().enable();
-            match self.read_run(&among, id).await {
+            match self.read_run(among, id).await {
                 Ok(run) if run.state.status().is_final() => return Ok(run),
                 Ok(_) => {}
                 // Whoever has waited so long can wait until the database answers again.
@@ -348,7 +368,8 @@ impl Service {
             if over.is_some_and(|over| Instant::now() >= over) {
                 return Err(Refusal::TimedOut { seconds: began.elapsed().as_secs() });
             }
-            let mut look_again = Instant::now() + self.0.settings.look_again;
+            // Hints miss nothing within one process; others are looked after seldom, as many may wait.
+            let mut look_again = Instant::now() + self.0.settings.look_again * 5;
             if let Some(over) = over {
                 look_again = look_again.min(over);
             }
@@ -362,6 +383,14 @@ impl Service {
         }
     }
 
+    /// A seat among those of an organization who wait. Refuses with [`Refusal::Unavailable`] when there are too many: one
+    /// organization's waiting must not take every connection.
+    pub fn seat(&self, org: OrgId) -> Result<Seat, Refusal> {
+        self.0.seats.take(org, self.0.settings.waiting_max).ok_or_else(|| {
+            Refusal::Unavailable("too many requests of this organization wait already".to_owned())
+        })
+    }
+
     /// Waits for a run's result. Refuses with [`Refusal::NoResult`] if the run ended without one.
     pub async fn result(
         &self,
@@ -369,6 +398,8 @@ impl Service {
         choice: &OrgChoice,
         id: RunId,
     ) -> Result<(Run, Handout), Refusal> {
+        let among = self.orgs_to_search(caller, choice);
+        let _seat = self.seat(self.read_run(&among, id).await?.org)?;
         let run = self.watch(caller, choice, id, Some(self.0.settings.max_wait)).await?;
         match run.state.result() {
             Some(result) => {

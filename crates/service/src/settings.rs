@@ -11,6 +11,8 @@ pub struct ServiceSettings {
     pub min_visible: Millis,
     /// Longest wait for a run's result.
     pub max_wait: Duration,
+    /// Requests of one organization that may wait at once.
+    pub waiting_max: usize,
     /// How often a waiting request looks again, whatever hints it got.
     pub look_again: Duration,
     /// Largest file taken in, in bytes.
@@ -56,6 +58,7 @@ impl Default for ServiceSettings {
         Self {
             min_visible: Millis(500),
             max_wait: Duration::from_secs(15 * 60),
+            waiting_max: 2_500,
             look_again: Duration::from_secs(1),
             upload_bytes_max: 100 * 1024 * 1024,
             fetch_time: Duration::from_secs(30),

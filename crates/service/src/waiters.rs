@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::id::RunId;
+use domain::id::{OrgId, RunId};
 use store::{Change, Store};
 use tokio::sync::{Notify, broadcast};
 
@@ -63,6 +63,41 @@ impl Waiters {
     }
 }
 
+/// How many requests of each organization wait.
+#[derive(Default)]
+pub(crate) struct Seats(Arc<Mutex<HashMap<OrgId, usize>>>);
+
+/// A seat among those who wait. Dropping it gives it up.
+pub struct Seat {
+    org: OrgId,
+    taken: Arc<Mutex<HashMap<OrgId, usize>>>,
+}
+
+impl Seats {
+    /// A seat, unless the organization has that many already.
+    pub(crate) fn take(&self, org: OrgId, most: usize) -> Option<Seat> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(org).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { org, taken: self.0.clone() })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.org) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.org);
+            }
+        }
+    }
+}
+
 async fn listen(mut changes: broadcast::Receiver<Change>, state: Arc<Mutex<State>>) {
     loop {
         match changes.recv().await {
@@ -84,5 +119,24 @@ async fn listen(mut changes: broadcast::Receiver<Change>, state: Arc<Mutex<State
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn seats_are_counted_for_each_organization_and_given_back() {
+        let seats = Seats::default();
+        let (one, other) = (OrgId(Uuid::from_u128(1)), OrgId(Uuid::from_u128(2)));
+        let first = seats.take(one, 1).expect("free");
+        assert!(seats.take(one, 1).is_none());
+        assert!(seats.take(other, 1).is_some());
+        drop(first);
+        assert!(seats.take(one, 1).is_some());
+        assert!(seats.0.lock().expect("no panic").is_empty());
     }
 }

@@ -16,6 +16,7 @@ use domain::id::{RunId, VersionId, WorkflowId};
 use domain::image::FileName;
 use domain::run::{NamedImage, Outcome, RunFilter};
 use futures::stream;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use service::{Order, OrgChoice, RunDetails, Service, Thing};
 
@@ -30,7 +31,7 @@ use crate::Front;
 use crate::body::read_all;
 use crate::form::{Pairs, Query};
 pub(super) use view::ExecutionView;
-use view::{CreateBody, CreateParams, FeedbackBody, FeedbackView, ListParams, OneOrMore};
+use view::{CreateBody, CreateParams, FeedbackBody, FeedbackView, ImageRef, ListParams};
 
 /// Names the model that made a result; an addition of ours.
 const MODEL: HeaderName = HeaderName::from_static("packshot-model");
@@ -80,7 +81,7 @@ pub(crate) async fn create(
         }
         None => {
             let body = read_all(body, front.settings.json_bytes_max).await?;
-            let body: CreateBody = serde_json::from_slice(&body).map_err(|error| {
+            let body: CreateBody = object(&body).map_err(|error| {
                 Problem::invalid(format!(
                     "the body is neither a multipart form nor the JSON expected here: {error}"
                 ))
@@ -91,6 +92,15 @@ pub(crate) async fn create(
     details.batch = batch::of_labels(&details.labels);
     let id = service.submit_together(order, image, more, details).await?;
     Ok((StatusCode::CREATED, [(CONTENT_TYPE, PLAIN_TEXT)], id.to_string()))
+}
+
+/// Reads a JSON object. A list is none, although it might be read member by member.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if !value.is_object() {
+        return Err("it is no JSON object".to_owned());
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 /// The workflow and version a query names.
@@ -127,8 +137,9 @@ async fn referred(
 ) -> Result<(NamedImage, Vec<NamedImage>), Problem> {
     let missing = || Problem::invalid("the body has no `image`; name the one to work on");
     let references = match body.image.ok_or_else(missing)? {
-        OneOrMore::One(image) => vec![image],
-        OneOrMore::More(images) => images,
+        Value::Array(images) => images,
+        Value::Null => return Err(missing()),
+        one => vec![one],
     };
     if references.len() > service::INPUTS_MAX {
         return Err(Problem::invalid(format!(
@@ -139,6 +150,11 @@ async fn referred(
     }
     let mut images = Vec::with_capacity(references.len());
     for image in references {
+        if !image.is_object() {
+            return Err(Problem::invalid("`image` is no object; give `{\"name\": …, \"contentHash\": …}`"));
+        }
+        let image: ImageRef = serde_json::from_value(image)
+            .map_err(|error| Problem::invalid(format!("`image` has a member of a wrong kind: {error}")))?;
         let name = image.name.ok_or_else(|| Problem::invalid("`image` has no `name`; give its file name"))?;
         let hash = image.content_hash.ok_or_else(|| {
             Problem::invalid("`image` has no `contentHash`; give the one its upload answered")
@@ -268,7 +284,7 @@ pub(crate) async fn watch(
 ) -> Result<Response, Problem> {
     let id = run_id(&id)?;
     let choice = org_of(&query);
-    front.service.run(&caller, &choice, id).await?;
+    let seat = front.service.seat(front.service.run(&caller, &choice, id).await?.org)?;
     // Most clients read the whole answer as one text; only those that name the stream's type can pass over a comment.
     let reads_comments = headers
         .get_all(ACCEPT)
@@ -276,7 +292,10 @@ pub(crate) async fn watch(
         .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/event-stream")));
     let heartbeat = front.settings.heartbeat;
     let service = front.service.clone();
-    let ended = Box::pin(async move { service.watch(&caller, &choice, id, None).await });
+    let ended = Box::pin(async move {
+        let _seat = seat;
+        service.watch(&caller, &choice, id, None).await
+    });
     let events = stream::unfold(Some(ended), move |waiting| async move {
         let mut ended = waiting?;
         let alive = async {
@@ -415,7 +434,7 @@ pub(crate) async fn give_feedback(
 ) -> Result<impl IntoResponse, Problem> {
     let id = run_id(&id)?;
     let body = read_all(body, front.settings.json_bytes_max).await?;
-    let body: FeedbackBody = serde_json::from_slice(&body)
+    let body: FeedbackBody = object(&body)
         .map_err(|error| Problem::invalid(format!("the body is not the JSON expected here: {error}")))?;
     let feedback = body.read().map_err(Problem::invalid)?;
     front.service.give_feedback(&caller, &org_of(&query), id, &feedback).await?;

@@ -26,6 +26,14 @@ use crate::Front;
 use crate::paths::Received;
 use error::{ErrorBody, Problem, Verbatim};
 
+/// Refuses what a proxy before this server might read in another way (RFC 9112, sections 3.2 and 6.3).
+pub(crate) async fn unambiguous(request: Request, next: Next) -> Response {
+    match crate::body::ambiguity(&request) {
+        None => next.run(request).await,
+        Some(why) => Problem::invalid(why).into_response(),
+    }
+}
+
 /// What a healthy server says.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {

@@ -54,6 +54,7 @@ pub(crate) fn router(front: Front) -> Router {
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(front.clone(), repeat::once))
+        .layer(middleware::from_fn(unambiguous))
         .layer(middleware::from_fn(seal))
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .layer(middleware::from_fn(paths::note))
@@ -75,6 +76,14 @@ async fn unknown_method() -> Problem {
         "method_not_allowed",
         "this path does not have this method; the `allow` header lists those it has",
     )
+}
+
+/// Refuses what a proxy before this server might read in another way.
+async fn unambiguous(request: Request, next: Next) -> Response {
+    match crate::body::ambiguity(&request) {
+        None => next.run(request).await,
+        Some(why) => Problem::new(StatusCode::BAD_REQUEST, "request_invalid", why).into_response(),
+    }
 }
 
 /// Gives every answer that is an error the one body all errors have; and lets nobody keep an answer that does not say it

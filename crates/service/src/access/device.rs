@@ -17,6 +17,8 @@ pub(crate) const SCOPE: &str = "offline_access";
 const OPENID: &str = "openid";
 /// Polls may come this much sooner than the interval says.
 const POLL_SLACK: Millis = Millis::seconds(1);
+/// Longest name of a client.
+const CLIENT_BYTES_MAX: usize = 200;
 /// User codes tried before giving up on finding a free one.
 const USER_CODE_DRAWS: usize = 10;
 
@@ -111,6 +113,11 @@ pub enum Decision {
 
 impl Service {
     fn check_client(&self, client: &str) -> Result<(), GrantRefusal> {
+        // It is kept, and shown to whoever confirms.
+        if client.len() > CLIENT_BYTES_MAX || !client.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let start: String = client.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(GrantRefusal::UnknownClient(start));
+        }
         match &self.0.settings.allowed_clients {
             Some(allowed) if !allowed.iter().any(|known| known == client) => {
                 Err(GrantRefusal::UnknownClient(client.to_owned()))

@@ -151,7 +151,8 @@ impl FeedbackBody {
 #[schema(as = CreateExecution)]
 pub(crate) struct CreateBody {
     /// The image; or, for a workflow with a `combine` step, several of them that go into one result.
-    pub(super) image: Option<OneOrMore>,
+    #[schema(value_type = Option<OneOrMore>)]
+    pub(super) image: Option<Value>,
     /// Your own words on it, given back as they are.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub(super) labels: Option<Map<String, Value>>,
@@ -163,9 +164,10 @@ pub(crate) struct CreateBody {
     pub(super) webhooks: Option<Vec<String>>,
 }
 
-/// One uploaded image, or several.
-#[derive(Deserialize, ToSchema)]
+/// For the document: one uploaded image, or several.
+#[derive(ToSchema)]
 #[serde(untagged)]
+#[allow(dead_code, reason = "read by the document, not by the handlers")]
 pub(crate) enum OneOrMore {
     One(ImageRef),
     More(Vec<ImageRef>),
