@@ -11,58 +11,40 @@ use domain::image::{Facts, Inspect, Unusable};
 #[derive(Debug)]
 pub struct Inspector {
     limits: pixels::Limits,
-    /// Whole files are read one at a time, so that many uploads at once take no more memory than one.
-    buffer: Mutex<Vec<u8>>,
+    /// A file that is neither a JPEG nor a PNG is read whole, and one at a time, so that many uploads at once take no more
+    /// memory than one.
+    whole: Mutex<()>,
 }
-
-/// How much of a file is looked at first.
-const START_BYTES: u64 = 1 << 20;
-/// A buffer larger than this is not kept between files.
-const KEPT_BYTES: usize = 16 << 20;
 
 impl Inspector {
     /// An inspector that refuses what goes beyond these limits.
     pub fn new(limits: pixels::Limits) -> Self {
-        Self { limits, buffer: Mutex::default() }
+        Self { limits, whole: Mutex::default() }
+    }
+
+    fn probe(&self, path: &Path) -> std::io::Result<Result<pixels::Header, pixels::PixelError>> {
+        let mut file = File::open(path)?;
+        let mut start = [0; 16];
+        let known = file.read(&mut start)?;
+        let by_outline =
+            matches!(pixels::sniff(&start[..known]), Some(pixels::Format::Jpeg | pixels::Format::Png));
+        // It guards nothing that a panic could leave half done.
+        let _turn = (!by_outline).then(|| self.whole.lock().unwrap_or_else(PoisonError::into_inner));
+        pixels::probe_file(&mut file, &self.limits)
     }
 }
 
 impl Inspect for Inspector {
     fn inspect(&self, path: &Path) -> Result<Facts, Unusable> {
-        // Nearly every header lies at the start. Whatever is not settled by that is settled by the whole file.
-        let mut start = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(START_BYTES).read_to_end(&mut start));
-        if read.is_ok()
-            && let Ok(header) = pixels::probe(&start, &self.limits)
-            && !is_bare_cmyk(&header)
-        {
-            return Ok(facts(&header));
-        }
-        drop(start);
-        // Every use begins by clearing it: a panic leaves nothing behind that matters.
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        buffer.clear();
-        let read = File::open(path).and_then(|mut file| file.read_to_end(&mut buffer));
-        let answer = match read {
-            Ok(_) => pixels::probe(&buffer, &self.limits)
-                .and_then(|header| {
-                    if is_bare_cmyk(&header) {
-                        Err(pixels::PixelError::CmykWithoutProfile)
-                    } else {
-                        Ok(header)
-                    }
-                })
-                .map_err(|error| Unusable(error.to_string())),
-            Err(error) => Err(Unusable(format!("the file could not be read: {error}"))),
-        };
-        buffer.clear();
-        buffer.shrink_to(KEPT_BYTES);
-        answer.map(|header| facts(&header))
+        let probed =
+            self.probe(path).map_err(|error| Unusable(format!("the file could not be read: {error}")))?;
+        let header = probed
+            .and_then(|header| {
+                if is_bare_cmyk(&header) { Err(pixels::PixelError::CmykWithoutProfile) } else { Ok(header) }
+            })
+            .map_err(|error| Unusable(error.to_string()))?;
+        Ok(Facts { media_type: header.format.mime().to_owned(), width: header.width, height: header.height })
     }
-}
-
-fn facts(header: &pixels::Header) -> Facts {
-    Facts { media_type: header.format.mime().to_owned(), width: header.width, height: header.height }
 }
 
 /// Whether nothing says what the inks look like; better said now than after the run has begun.
