@@ -1,24 +1,49 @@
 //! Passwords, hashed by argon2id with the parameters OWASP recommends (19 MiB, two passes, one lane).
 
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::secret;
 use crate::Refusal;
 
 /// Longest password looked at, in bytes; a longer one is wrong.
 const PASSWORD_BYTES_MAX: usize = 1000;
+/// Threads that hash at most. Each keeps the 19 MiB it works with.
+const THREADS_MAX: usize = 4;
+/// Checks that may wait for a thread; whoever comes then is told to come back.
+const WAITING_MAX: usize = 64;
 
-/// Checks passwords, at most as many at once as there are processors: each takes 19 MiB and tens of milliseconds.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Checks passwords on threads of their own. On whichever thread is free, the allocator would keep 19 MiB for each of
+/// hundreds of them: gigabytes that a few wrong sign-ins can ask for.
 pub(crate) struct Passwords {
-    turns: Semaphore,
+    jobs: SyncSender<Job>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
+        let (jobs, waiting) = sync_channel::<Job>(WAITING_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { turns: Semaphore::new(cores) }
+        for _ in 0..cores.min(THREADS_MAX) {
+            let waiting = Arc::clone(&waiting);
+            let worker = move || {
+                loop {
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(job) = next else { return };
+                    job();
+                }
+            };
+            if let Err(error) = std::thread::Builder::new().name("passwords".to_owned()).spawn(worker) {
+                tracing::error!(%error, "cannot start a thread that checks passwords");
+            }
+        }
+        Self { jobs }
     }
 }
 
@@ -41,29 +66,35 @@ pub(crate) fn first_password() -> String {
 }
 
 impl Passwords {
+    /// Does `work` on one of the threads, unless the caller has given up by the time it would begin.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let job = move || {
+            if !reply.is_closed() {
+                // Nobody waits any more: fine.
+                let _ = reply.send(work());
+            }
+        };
+        self.jobs
+            .try_send(Box::new(job))
+            .map_err(|_| Refusal::Unavailable("too many people sign in at this moment".to_owned()))?;
+        answer.await.map_err(|_| Refusal::Unavailable("passwords cannot be checked".to_owned()))
+    }
+
     /// A password's hash in PHC string format.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Refusal> {
-        let _turn = self
-            .turns
-            .acquire()
-            .await
-            .map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
         let password = password.to_owned();
-        tokio::task::spawn_blocking(move || hash(&password))
-            .await
-            .map_err(|source| Refusal::Ours { doing: "hash the password", source: Box::new(source) })
+        self.on_a_thread(move || hash(&password)).await
     }
 
     /// Whether the password fits the stored hash. With no hash to compare to it takes as long and says no, so that the
     /// time tells nothing about who has an account.
     pub(crate) async fn fits(&self, password: &str, stored: Option<String>) -> Result<bool, Refusal> {
-        let _turn = self
-            .turns
-            .acquire()
-            .await
-            .map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
         let password = password.to_owned();
-        let checked = tokio::task::spawn_blocking(move || match stored {
+        self.on_a_thread(move || match stored {
             _ if password.len() > PASSWORD_BYTES_MAX => false,
             Some(stored) => PasswordHash::new(&stored)
                 .is_ok_and(|stored| argon2().verify_password(password.as_bytes(), &stored).is_ok()),
@@ -71,16 +102,30 @@ impl Passwords {
                 hash(&password);
                 false
             }
-        });
-        checked
-            .await
-            .map_err(|source| Refusal::Ours { doing: "check the password", source: Box::new(source) })
+        })
+        .await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_gives_up_costs_nothing_and_others_wait_their_turn() {
+        let passwords = Arc::new(Passwords::default());
+        let many: Vec<_> = (0..40)
+            .map(|_| {
+                let passwords = Arc::clone(&passwords);
+                tokio::spawn(async move { passwords.fits("x", None).await })
+            })
+            .collect();
+        many.iter().skip(4).for_each(tokio::task::JoinHandle::abort);
+        for done in many.into_iter().take(4) {
+            assert!(!done.await.expect("not aborted").expect("checked"));
+        }
+        assert!(!passwords.fits("x", None).await.expect("checked"));
+    }
 
     #[tokio::test]
     async fn only_the_right_password_fits() {
