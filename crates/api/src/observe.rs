@@ -1,4 +1,5 @@
-//! What is known of every request afterwards: an id, a span, a log line, two metrics. Never a token, a query or a body.
+//! What is known of every request afterwards: an id, a span, a log line, two metrics. Never a token, a query or a body, nor
+//! the secret of an invitation's link.
 
 use std::time::Duration;
 
@@ -21,8 +22,7 @@ const REQUEST_ID_MAX: usize = 100;
 pub(crate) async fn observe(State(front): State<Front>, request: Request, next: Next) -> Response {
     let id = request_id(&request).unwrap_or_else(|| front.service.fresh_id().simple().to_string());
     let method = request.method().clone();
-    let path =
-        request.extensions().get::<Received>().map_or_else(String::new, |received| received.path.clone());
+    let path = Received::path_to_log(&request);
     // Unknown paths share one name, or anybody could fill the metrics with names of theirs.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = info_span!(

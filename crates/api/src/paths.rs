@@ -1,6 +1,8 @@
 //! Every endpoint answers at its path, at `/v1` and at `/v2` before it, with and without one slash at the end, and never
 //! by a redirect: clients would lose the body or the method on one.
 
+use std::borrow::Cow;
+
 use axum::extract::{OriginalUri, Request};
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
@@ -14,6 +16,26 @@ pub(crate) struct Received {
     pub(crate) path: String,
     /// What came after an image's hash, undecoded.
     pub(crate) file_name: Option<String>,
+}
+
+/// What comes before the secret of an invitation's link.
+const INVITATION: &str = "/invitation/";
+
+impl Received {
+    /// The path of a request as it may be written down.
+    pub(crate) fn path_to_log<B>(request: &Request<B>) -> String {
+        request.extensions().get::<Self>().map_or_else(String::new, |received| received.to_log().into_owned())
+    }
+
+    /// The path without the secret of an invitation's link, in whatever way that is spelt.
+    fn to_log(&self) -> Cow<'_, str> {
+        let path = self.path.as_str();
+        let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+        match decoded.find(INVITATION) {
+            None => Cow::Borrowed(path),
+            Some(at) => Cow::Owned(format!("{}…", &decoded[..at + INVITATION.len()])),
+        }
+    }
 }
 
 /// Stands for whatever file name an image's address ends in: names come in every encoding, and decide nothing.
@@ -88,6 +110,31 @@ mod tests {
         assert_eq!(routed("/v1x/workflow").0, "/v1x/workflow");
         assert_eq!(routed("/workflow//").0, "/workflow/");
         assert_eq!(routed("/").0, "/");
+    }
+
+    #[test]
+    fn the_secret_of_a_link_is_not_written_down() {
+        let to_log = |path: &str| {
+            let received = Received { path: path.to_owned(), file_name: None };
+            received.to_log().into_owned()
+        };
+        for path in [
+            "/invitation/S3cret",
+            "/invitation/S3cret/",
+            "/v1/invitation/S3cret",
+            "/invitation//S3cret",
+            "/invitation/a/S3cret",
+            "/Invitation/S3cret",
+            "/%69nvitation%2fS3cret",
+            "/x%ff/invitation/S3cret",
+        ] {
+            let logged = to_log(path);
+            assert!(!logged.to_lowercase().contains("s3cret"), "{path}: {logged}");
+            assert!(logged.ends_with("/invitation/…"), "{path}: {logged}");
+        }
+        for path in ["/packshot/v1/invitations/0195", "/account", "/v1/image/ab12/a%20b.png"] {
+            assert_eq!(to_log(path), path);
+        }
     }
 
     #[test]
