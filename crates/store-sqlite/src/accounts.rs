@@ -131,6 +131,26 @@ fn read_user(conn: &Connection, id: &UserId) -> Result<Option<NewUser>, StoreErr
     )
 }
 
+/// Takes back the open invitations that somebody made in an organization in which they may not invite any more.
+fn revoke_invitations_of(
+    tx: &Tx<'_>,
+    org: OrgId,
+    user: &UserId,
+    actor: Option<&UserId>,
+) -> Result<(), StoreError> {
+    let revoked = tx.conn.all(
+        "UPDATE invitations SET state = 'revoked', decided_at = ?3
+         WHERE org = ?1 AND invited_by = ?2 AND state = 'open' AND expires_at > ?3 RETURNING id",
+        params![org.0.as_bytes(), user.0, tx.now.0],
+        |row| uuid(row, 0).map(InvitationId),
+    )?;
+    for invitation in revoked {
+        let details = json!({ "invited_by": user });
+        record(tx, org, actor, "invitation.revoked", &invitation.to_string(), &details)?;
+    }
+    Ok(())
+}
+
 /// Tells the audits of all organizations a user belongs to.
 fn record_everywhere(
     tx: &Tx<'_>,
@@ -313,6 +333,9 @@ impl Accounts for Sqlite {
             saved(tx.conn, org)?;
             let details = json!({ "from": before, "to": role });
             record(tx, org, actor.as_ref(), "member.role_changed", &user.0, &details)?;
+            if role != Role::Admin {
+                revoke_invitations_of(tx, org, &user, actor.as_ref())?;
+            }
             Ok(MemberChange::Done)
         })
         .await
@@ -338,6 +361,7 @@ impl Accounts for Sqlite {
             tx.conn.exec("UPDATE sessions SET org = NULL WHERE org = ?1 AND user = ?2", both)?;
             saved(tx.conn, org)?;
             record(tx, org, actor.as_ref(), "member.removed", &user.0, &json!({ "role": role }))?;
+            revoke_invitations_of(tx, org, &user, actor.as_ref())?;
             Ok(MemberChange::Done)
         })
         .await
@@ -346,6 +370,10 @@ impl Accounts for Sqlite {
     async fn invite(&self, invitation: &Invitation) -> Result<(), StoreError> {
         let new = invitation.clone();
         self.write("invite", move |tx| {
+            // Asked here once more: a role that was taken away since the request began invites nobody.
+            if role_of(tx.conn, new.org, &new.invited_by)? != Some(Role::Admin) {
+                return Err(StoreError::Missing("the administrator who invites".to_owned()));
+            }
             tx.conn.exec(
                 "INSERT INTO invitations (id, secret, org, role, email, invited_by, created_at, expires_at, state)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",

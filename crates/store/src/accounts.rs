@@ -94,7 +94,7 @@ pub trait Accounts: Send + Sync {
         actor: Option<&UserId>,
     ) -> Result<(), StoreError>;
 
-    /// Changes a member's role.
+    /// Changes a member's role. An operator invites nobody: the open invitations they made there are taken back.
     async fn set_role(
         &self,
         org: OrgId,
@@ -103,8 +103,8 @@ pub trait Accounts: Send + Sync {
         actor: Option<&UserId>,
     ) -> Result<MemberChange, StoreError>;
 
-    /// Ends a membership, and with it the connections that act for them there, the sign-ins they confirmed for it, and
-    /// their sessions' choice of it.
+    /// Ends a membership, and with it the connections that act for them there, the sign-ins they confirmed for it, the
+    /// open invitations they made there, and their sessions' choice of it.
     async fn remove_member(
         &self,
         org: OrgId,
@@ -112,7 +112,7 @@ pub trait Accounts: Send + Sync {
         actor: Option<&UserId>,
     ) -> Result<MemberChange, StoreError>;
 
-    /// Files an invitation.
+    /// Files an invitation. Who invites must be an administrator of its organization, else it is refused with `Missing`.
     async fn invite(&self, invitation: &Invitation) -> Result<(), StoreError>;
 
     /// The open invitations of an organization, oldest first.

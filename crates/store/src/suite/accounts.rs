@@ -248,6 +248,54 @@ pub async fn an_organization_keeps_an_administrator(make: impl Fn() -> Empty) {
     assert!(matches!(store.add_member(org, &new, Role::Admin, None).await, Err(StoreError::Conflict(_))));
 }
 
+/// Or a removed administrator would come back by a link of their own, and one who stepped down would step up.
+pub async fn who_may_not_invite_any_more_has_no_open_invitations(make: impl Fn() -> Empty) {
+    let (world, tenant) = World::founded(make(), 0).await;
+    let other = world.tenant("Other", 0).await;
+    let store = &world.store;
+    let removed = member(&world, &tenant, Role::Admin).await;
+    let demoted = member(&world, &tenant, Role::Admin).await;
+    store.add_member(other.org, &removed, Role::Admin, None).await.unwrap();
+    let of = |at: &Tenant, user: &UserId| {
+        let by = Tenant { user: user.clone(), ..at.clone() };
+        Invitation { role: Role::Admin, ..invitation(&world, &by, None) }
+    };
+    let by_removed = [of(&tenant, &removed.user.id), of(&tenant, &removed.user.id)];
+    let by_demoted = of(&tenant, &demoted.user.id);
+    let (by_other, elsewhere) = (of(&tenant, &tenant.user), of(&other, &removed.user.id));
+    for each in by_removed.iter().chain([&by_demoted, &by_other, &elsewhere]) {
+        store.invite(each).await.unwrap();
+    }
+    let by = Some(&tenant.user);
+    let id = &removed.user.id;
+    assert_eq!(store.set_role(tenant.org, id, Role::Admin, by).await.unwrap(), MemberChange::Done);
+    assert_eq!(store.invitations(tenant.org).await.unwrap().len(), 4, "nothing changed");
+
+    assert_eq!(store.remove_member(tenant.org, id, by).await.unwrap(), MemberChange::Done);
+    for each in &by_removed {
+        let back = store.accept_invitation(each.secret, &Joining::Known(id.clone())).await.unwrap();
+        assert_eq!(back, Joined::Gone);
+    }
+    assert_eq!(store.memberships(id).await.unwrap(), [(other.org, Role::Admin)]);
+    assert_eq!(store.invitations(other.org).await.unwrap(), [elsewhere]);
+    let told = store.audit(tenant.org, None, 2).await.unwrap();
+    for (entry, invitation) in told.iter().zip(by_removed.iter().rev()) {
+        assert_eq!(
+            (entry.action.as_str(), &entry.subject),
+            ("invitation.revoked", &invitation.id.to_string())
+        );
+        assert_eq!(entry.actor, Some(tenant.user.clone()));
+    }
+
+    let id = &demoted.user.id;
+    assert_eq!(store.set_role(tenant.org, id, Role::Operator, by).await.unwrap(), MemberChange::Done);
+    assert_eq!(store.invitation(by_demoted.secret).await.unwrap(), None);
+    assert_eq!(store.invitations(tenant.org).await.unwrap(), [by_other]);
+    assert_eq!(actions(&world, &tenant).await[..2], ["invitation.revoked", "member.role_changed"]);
+    let late = store.invite(&of(&tenant, id)).await;
+    assert!(matches!(late, Err(StoreError::Missing(_))), "{late:?}");
+}
+
 /// Connections, and sign-ins that were confirmed and not fetched.
 pub async fn who_leaves_loses_what_acts_for_them_there(make: impl Fn() -> Empty) {
     let (world, tenant) = World::founded(make(), 0).await;

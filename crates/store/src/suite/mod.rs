@@ -88,6 +88,7 @@ macro_rules! suite {
                 an_invitation_is_accepted_once,
                 an_invitation_is_good_for_whom_and_while_it_says,
                 an_organization_keeps_an_administrator,
+                who_may_not_invite_any_more_has_no_open_invitations,
                 who_leaves_loses_what_acts_for_them_there,
                 connections_are_listed_renamed_and_ended,
                 the_audit_is_read_page_by_page,
