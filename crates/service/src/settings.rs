@@ -39,8 +39,11 @@ pub struct ServiceSettings {
     pub device_poll_interval: Millis,
     /// How long the organizations a user belongs to are remembered between two looks into the store.
     pub membership_memory: Millis,
-    /// Wrong user codes and passwords allowed for each address and each sign-in name, before it has to wait.
+    /// Wrong user codes, links and passwords allowed from each address, before it has to wait.
     pub wrong_tries_max: u32,
+    /// Wrong passwords allowed for each sign-in name from all addresses together. Far more than from one address: whoever
+    /// could use them up would keep its owner out.
+    pub wrong_tries_for_a_name_max: u32,
     /// Over which span wrong tries are counted.
     pub wrong_tries_window: Millis,
     /// Device sign-ins that one address may begin in a minute.
@@ -73,6 +76,7 @@ impl Default for ServiceSettings {
             device_poll_interval: Millis::seconds(5),
             membership_memory: Millis::seconds(3),
             wrong_tries_max: 5,
+            wrong_tries_for_a_name_max: 100,
             wrong_tries_window: Millis::seconds(600),
             device_codes_per_minute: 30,
             session_idle: Millis::seconds(12 * 3600),

@@ -219,15 +219,51 @@ async fn guessing_codes_and_passwords_is_soon_over() {
     for _ in 0..5 {
         assert_eq!(guess("wrong", EMAIL, from).await.expect_err("refused").code(), "wrong_password");
     }
-    let other = [198, 51, 100, 8].into();
-    assert_eq!(guess(&house.password, EMAIL, other).await.expect_err("refused").code(), "too_many_tries");
+    assert_eq!(guess(&house.password, EMAIL, from).await.expect_err("refused").code(), "too_many_tries");
     assert_eq!(
         guess("wrong", "else@nordlicht.example", from).await.expect_err("refused").code(),
         "too_many_tries"
     );
     house.clock.advance(domain::time::Millis::seconds(600));
     assert_eq!(
-        guess(&house.password, EMAIL, other).await.expect_err("refused").code(),
+        guess(&house.password, EMAIL, from).await.expect_err("refused").code(),
         "device_code_not_found"
     );
+}
+
+#[tokio::test]
+async fn guessing_from_elsewhere_keeps_nobody_out() {
+    let house = House::with(|settings| settings.wrong_tries_for_a_name_max = 12).await;
+    let at = |last: u8| std::net::IpAddr::from([198, 51, 100, last]);
+    let try_in = |password: &str, from| {
+        let password = password.to_owned();
+        let house = &house;
+        async move { house.service.authenticate(EMAIL, &password, from).await.map_err(|refusal| refusal.code()) }
+    };
+    for _ in 0..5 {
+        assert_eq!(try_in("wrong", at(1)).await.expect_err("wrong"), "wrong_password");
+    }
+    assert_eq!(try_in(&house.password, at(1)).await.expect_err("too many"), "too_many_tries");
+    try_in(&house.password, at(2)).await.expect("five wrong ones elsewhere are nothing to them");
+
+    // A name has its limit, too: a crowd of addresses guesses no faster than that.
+    for from in [3, 3, 3, 4, 4, 4, 5] {
+        assert_eq!(try_in("wrong", at(from)).await.expect_err("wrong"), "wrong_password");
+    }
+    assert_eq!(try_in(&house.password, at(6)).await.expect_err("too many"), "too_many_tries");
+    house.clock.advance(domain::time::Millis::seconds(600));
+    try_in(&house.password, at(6)).await.expect("the guesses are over");
+}
+
+#[tokio::test]
+async fn a_name_that_is_guessed_at_costs_an_address_nothing() {
+    let house = House::with(|settings| settings.wrong_tries_for_a_name_max = 1).await;
+    let (elsewhere, here) = ([198, 51, 100, 1].into(), [198, 51, 100, 2].into());
+    house.service.authenticate(EMAIL, "wrong", elsewhere).await.expect_err("wrong");
+    for _ in 0..8 {
+        let refused = house.service.authenticate(EMAIL, &house.password, here).await.expect_err("too many");
+        assert_eq!(refused.code(), "too_many_tries");
+    }
+    let refused = house.service.authenticate("else@nordlicht.example", "wrong", here).await;
+    assert_eq!(refused.expect_err("wrong").code(), "wrong_password", "the address has all its tries");
 }

@@ -133,20 +133,21 @@ impl Service {
     }
 
     /// Sets the visitor's password, who proves with the old one that the browser was not left open, and ends their other
-    /// sessions. Wrong old passwords are counted by name.
+    /// sessions. Wrong old passwords are counted by user.
     pub async fn change_password(&self, visitor: &Visitor, old: &str, new: &str) -> Result<(), Refusal> {
         let doing = "change your password";
         let email = &visitor.user.email;
         if let Some(fault) = password_fault(new, email) {
             return Err(Refusal::Invalid(fault));
         }
-        let by_name = format!("password for {}", email.to_lowercase());
-        self.try_once(&by_name)?;
+        // Apart from the tries at signing in: those are anybody's.
+        let by_user = format!("old password of {}", visitor.user.id);
+        self.try_once(&by_user)?;
         let stored = self.0.store.user(&visitor.user.id).await.map_err(Refusal::store(doing))?;
         if !self.0.passwords.fits(old, stored.map(|stored| stored.password_hash)).await? {
             return Err(Refusal::WrongPassword);
         }
-        self.0.tries.take_back(&by_name);
+        self.0.tries.take_back(&by_user);
         let hash = self.0.passwords.hash(new).await?;
         let (user, keep) = (&visitor.user.id, Some(secret::hash(visitor.secret())));
         self.0.store.set_password(user, &hash, keep, Some(user)).await.map_err(Refusal::store(doing))?;

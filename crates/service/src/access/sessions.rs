@@ -50,13 +50,21 @@ impl Service {
         self.0.tries.begin(who, self.now(), settings.wrong_tries_max, settings.wrong_tries_window)
     }
 
-    /// The user of that sign-in name and password. Wrong ones are counted, by address and by name. Opens no session.
+    /// The user of that sign-in name and password. Wrong ones are counted by address, at whatever names, and by name from
+    /// all addresses together, of which many more are allowed: nobody keeps a user out by guessing. Opens no session.
     /// Refuses with [`Refusal::WrongPassword`] and [`Refusal::TooManyTries`].
     pub async fn authenticate(&self, email: &str, password: &str, from: IpAddr) -> Result<Caller, Refusal> {
         let by_address = format!("password from {}", neighbourhood(from));
         let by_name = format!("password for {}", email.trim().to_lowercase());
         self.try_once(&by_address)?;
-        self.try_once(&by_name)?;
+        let settings = &self.0.settings;
+        let most = settings.wrong_tries_for_a_name_max;
+        let let_in = self.0.tries.begin(&by_name, self.now(), most, settings.wrong_tries_window);
+        if let Err(refusal) = let_in {
+            // Nothing was guessed from there.
+            self.0.tries.take_back(&by_address);
+            return Err(refusal);
+        }
         let found =
             self.0.store.user_by_email(email.trim()).await.map_err(Refusal::store("look up the user"))?;
         let (user, stored) = match found {
