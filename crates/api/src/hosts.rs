@@ -14,6 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
+use service::access::MadeInvitation;
 
 use crate::autoretouch::error::Problem;
 use crate::serve::Transport;
@@ -120,8 +121,16 @@ fn is_https(parts: &Parts, settings: &ApiSettings) -> bool {
         && parts.headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https")
 }
 
-/// Address of the sign-in as this client reaches it, without a slash at its end.
+/// Address of the sign-in as this client reaches it, without a slash at its end. Never of a host that the settings do not
+/// name: what a request says of itself is nothing to lead others to.
 pub(crate) struct SignInUrl(pub(crate) String);
+
+impl SignInUrl {
+    /// The link an invited person is sent.
+    pub(crate) fn link(&self, invitation: &MadeInvitation) -> String {
+        format!("{}{}", self.0, invitation.path)
+    }
+}
 
 impl FromRequestParts<Front> for SignInUrl {
     type Rejection = Infallible;

@@ -48,7 +48,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         .await
         .with_context(|| format!("cannot listen on {}; name another address with --listen", config.listen))?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let address = format!("{scheme}://{}", listener.local_addr()?);
+    let listening = listener.local_addr()?;
+    let address = format!("{scheme}://{listening}");
     let operations_listener = TcpListener::bind(config.operations_listen).await.with_context(|| {
         format!("cannot listen on {} for operations; set `operations_listen`", config.operations_listen)
     })?;
@@ -58,7 +59,13 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         let config = config.clone();
         tokio::task::spawn_blocking(move || first_start::open(&config)).await??
     };
-    let service = first_start::service(config, &opened, &address)?;
+    let service = first_start::service(config, &opened, &reached_at(scheme, listening))?;
+    if listening.ip().is_unspecified() && config.base_url.is_empty() && config.hosts.auth.is_empty() {
+        tracing::warn!(
+            "links say `{}`, where other machines find nothing; set `base_url` to this server's address for people",
+            service.settings().public_url
+        );
+    }
     first_start::found(config, &service).await?;
 
     let networks = toolbox::networks(config)?;
@@ -204,6 +211,16 @@ pub async fn told_to_stop() -> anyhow::Result<()> {
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+/// Where a server that listens there is reached, as far as it knows itself: an address that stands for all of them is none
+/// that a link can lead to.
+fn reached_at(scheme: &str, listening: SocketAddr) -> String {
+    if listening.ip().is_unspecified() {
+        format!("{scheme}://localhost:{}", listening.port())
+    } else {
+        format!("{scheme}://{listening}")
+    }
 }
 
 /// The certificate and key the settings name.

@@ -15,6 +15,7 @@ use super::page::{Listing, PageParams, PageView, Paging};
 use super::problem::Problem;
 use super::repeat::ShownOnce;
 use super::sent::Sent;
+use crate::hosts::SignInUrl;
 
 /// A user within an organization.
 #[derive(Serialize, ToSchema)]
@@ -218,11 +219,13 @@ pub(crate) async fn invitations(
 pub(crate) async fn invite(
     State(service): State<Service>,
     Asker { caller, choice }: Asker,
+    sign_in: SignInUrl,
     Sent(body): Sent<InvitationBody>,
 ) -> Result<ShownOnce<(StatusCode, Json<MadeView>)>, Problem> {
     let org = service.one_org(&caller, &choice)?;
     let made = service.invite(&caller, org, body.role.into(), body.email.as_deref()).await?;
-    let view = MadeView { invitation: made.invitation.into(), link: made.link };
+    let link = sign_in.link(&made);
+    let view = MadeView { invitation: made.invitation.into(), link };
     Ok(ShownOnce((StatusCode::CREATED, Json(view))))
 }
 

@@ -10,9 +10,10 @@ use domain::page::Window;
 use service::access::Visitor;
 use service::{Refusal, Service, Thing};
 
-use super::connections::{ConnectionLine, connection_line};
+use super::connections::{ASKED, Shown};
 use super::visit::{Fault, Frame, Visit, when};
 use crate::form::{Pairs, Query};
+use crate::hosts::SignInUrl;
 
 /// Entries of the audit that are shown.
 const ACTIVITY: u32 = 30;
@@ -207,7 +208,7 @@ async fn at(visit: &Visit, id: &str) -> Result<(Visitor, OrgId), Response> {
     }
 }
 
-/// Shows an organization, and looks at it from now on.
+/// Shows an organization. Looking at it chooses nothing: that is what its form is for.
 pub(super) async fn show(visit: Visit, Path(id): Path<String>, Query(query): Query) -> Response {
     let (visitor, org) = match at(&visit, &id).await {
         Ok(found) => found,
@@ -226,7 +227,7 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>, Query(query): Que
 }
 
 /// Takes one of the page's forms; which one says its button.
-pub(super) async fn change(visit: Visit, Path(id): Path<String>, body: Body) -> Response {
+pub(super) async fn change(visit: Visit, sign_in: SignInUrl, Path(id): Path<String>, body: Body) -> Response {
     let (visitor, org) = match at(&visit, &id).await {
         Ok(found) => found,
         Err(response) => return response,
@@ -237,7 +238,7 @@ pub(super) async fn change(visit: Visit, Path(id): Path<String>, body: Body) -> 
             return page(&visit, &visitor, org, Extra { faults: vec![fault], ..Extra::default() }).await;
         }
     };
-    match act(&visit, &visitor, org, &form).await {
+    match act(&visit, &visitor, &sign_in, org, &form).await {
         Ok(Next::Go(done)) => visit.go(&format!("/account/organizations/{org}?done={done}")),
         Ok(Next::Left) => visit.go("/account?done=left"),
         Ok(Next::Link(link)) => {
@@ -265,7 +266,13 @@ enum Next {
     Link(String),
 }
 
-async fn act(visit: &Visit, visitor: &Visitor, org: OrgId, form: &Pairs) -> Result<Next, Refusal> {
+async fn act(
+    visit: &Visit,
+    visitor: &Visitor,
+    sign_in: &SignInUrl,
+    org: OrgId,
+    form: &Pairs,
+) -> Result<Next, Refusal> {
     let (service, caller) = (&visit.service, &visitor.caller);
     let user = UserId(form.get("user").unwrap_or_default().to_owned());
     let role = || {
@@ -282,7 +289,10 @@ async fn act(visit: &Visit, visitor: &Visitor, org: OrgId, form: &Pairs) -> Resu
             service.remove_member(caller, org, &user).await?;
             Ok(if user == caller.user { Next::Left } else { Next::Go("removed") })
         }
-        Some("invite") => Ok(Next::Link(service.invite(caller, org, role()?, form.get("email")).await?.link)),
+        Some("invite") => {
+            let made = service.invite(caller, org, role()?, form.get("email")).await?;
+            Ok(Next::Link(sign_in.link(&made)))
+        }
         Some("withdraw") => {
             let id = form.get("invitation").unwrap_or_default();
             let id = id.parse().map_err(|_| Refusal::missing(Thing::Invitation, "of this form"))?;

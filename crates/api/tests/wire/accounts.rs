@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::browser::{Browser, between, location};
 use crate::house::{CLIENT, EMAIL, House};
-use crate::http::{Answer, send};
+use crate::http::{Answer, exchange, send};
 
 const DEVICE: &str = "grant_type=urn:ietf:params:oauth:grant-type:device_code";
 const PASSWORD: &str = "correct horse battery";
@@ -600,4 +600,60 @@ async fn an_id_token_is_given_when_it_was_asked_for() {
         assert_eq!(tokens.get("id_token").is_some(), wanted, "{tokens}");
         assert_eq!(tokens["scope"].as_str().expect("a scope").contains("openid"), wanted);
     }
+}
+
+#[tokio::test]
+async fn links_lead_to_where_people_sign_in_and_never_to_a_host_of_the_requests() {
+    let house = House::new().await;
+    let settings = api::ApiSettings {
+        hosts: api::Hosts {
+            api: vec!["api.retouch.example".parse().expect("a host")],
+            auth: vec!["auth.retouch.example".parse().expect("a host")],
+        },
+        ..api::ApiSettings::default()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = listener.local_addr().expect("an address");
+    let router = api::router(house.service.clone(), settings);
+    let serving = tokio::spawn(async move {
+        api::serve(listener, router, api::Serving::default(), std::future::pending()).await.expect("served");
+    });
+    let invite = |host: &'static str| {
+        let body = r#"{"role":"operator"}"#;
+        let request = format!(
+            "POST /packshot/v1/invitations HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            house.get("token"),
+            body.len()
+        );
+        async move {
+            let made = exchange(at, request.as_bytes()).await;
+            assert_eq!(made.status, 201, "{}", made.text());
+            let link = made.json()["link"].as_str().expect("a link").to_owned();
+            link.split_once("/invitation/").expect("an invitation").0.to_owned()
+        }
+    };
+    assert_eq!(invite("api.retouch.example:8787").await, "http://auth.retouch.example:8787");
+    assert_eq!(invite("evil.example").await, format!("http://{}", house.at));
+
+    let mut browser = admin(&house).await;
+    let page = format!("/account/organizations/{}", house.get("org"));
+    browser.get(&page).await;
+    let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let form = format!("form_token={}&action=invite&role=operator&email=", browser.token);
+    for (host, wanted) in [
+        ("auth.retouch.example", "http://auth.retouch.example".to_owned()),
+        ("evil.example", format!("http://{}", house.at)),
+    ] {
+        let request = format!(
+            "POST {page} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncookie: {}\r\ncontent-type: \
+             application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            cookies.join("; "),
+            form.len()
+        );
+        let made = exchange(at, request.as_bytes()).await;
+        assert_eq!(made.status, 200, "{}", made.text());
+        assert!(made.text().contains(&format!("{wanted}/invitation/")), "{host}: {}", made.text());
+    }
+    serving.abort();
 }

@@ -18,8 +18,8 @@ use crate::{Refusal, Service, Thing};
 pub struct MadeInvitation {
     /// The invitation.
     pub invitation: Invitation,
-    /// The link to send.
-    pub link: String,
+    /// The path of the link to send. Its host is the one by which people reach the sign-in, which the request tells.
+    pub path: String,
 }
 
 /// An invitation as whoever holds the link sees it.
@@ -80,8 +80,7 @@ impl Service {
             state: InvitationState::Open,
         };
         self.0.store.invite(&invitation).await.map_err(Refusal::store("invite somebody"))?;
-        let link = format!("{}/invitation/{secret}", self.0.settings.public_url);
-        Ok(MadeInvitation { invitation, link })
+        Ok(MadeInvitation { invitation, path: format!("/invitation/{secret}") })
     }
 
     /// The open invitations of an organization, oldest first. For administrators.
