@@ -85,7 +85,8 @@ pub struct Org {
 pub struct Caller {
     /// The user.
     pub user: UserId,
-    /// The organizations they belong to, oldest membership first, with their role in each.
+    /// The organizations they act in, oldest membership first, with their role in each: all they belong to, or the one
+    /// their API key is for.
     pub memberships: Vec<(OrgId, Role)>,
     /// The organization their token was made for.
     pub selected: Option<OrgId>,
@@ -160,7 +161,7 @@ pub struct Connection {
     pub id: ConnectionId,
     /// For whom it acts.
     pub user: UserId,
-    /// Where it acts unless another organization is named.
+    /// Where it acts: its API key nowhere else, its access tokens unless another organization of the user is named.
     pub org: OrgId,
     /// How it came to be.
     pub kind: ConnectionKind,
@@ -183,7 +184,7 @@ pub struct ListedConnection {
     pub id: ConnectionId,
     /// For whom it acts.
     pub user: User,
-    /// Where it acts unless another organization is named.
+    /// Where it acts: its API key nowhere else, its access tokens unless another organization of the user is named.
     pub org: OrgId,
     /// How it came to be.
     pub kind: ConnectionKind,

@@ -29,7 +29,7 @@ pub(crate) struct ConnectionView {
     user_id: String,
     /// Their sign-in name.
     user_email: String,
-    /// Where it acts unless another organization is named.
+    /// Where it acts: its API key nowhere else, its access tokens unless another organization of yours is named.
     organization_id: String,
     /// When it was made.
     created_at: String,
@@ -104,10 +104,10 @@ pub(crate) async fn list(
             return Err(Problem::invalid(vec![Fault::parameter("of", "`of` is neither `me` nor `all`")]));
         }
     };
-    paging.page_of_newest(all, |connection| connection.id.to_string(), ConnectionView::from)
+    Ok(paging.part(found, |connection| connection.id.to_string(), ConnectionView::from))
 }
 
-/// Makes an API key that acts for you in the organization; the key is shown once.
+/// Makes an API key that acts for you in the organization and in no other; the key is shown once.
 #[utoipa::path(
     post,
     path = "/connections",

@@ -218,7 +218,9 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>, Query(query): Que
         Some("role") => Some("The role was changed."),
         Some("removed") => Some("The member was removed, and what acted for them here was ended."),
         Some("withdrawn") => Some("The invitation was taken back."),
-        Some("selected") => Some("New devices act in this organization unless you choose another."),
+        Some("selected") => {
+            Some("New devices act in this organization unless you choose another, or another one is named.")
+        }
         Some("revoked") => Some("The connection was revoked."),
         Some("joined") => Some("Welcome: you belong to this organization now."),
         _ => None,

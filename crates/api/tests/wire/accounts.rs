@@ -657,3 +657,39 @@ async fn links_lead_to_where_people_sign_in_and_never_to_a_host_of_the_requests(
     }
     serving.abort();
 }
+
+#[tokio::test]
+async fn an_api_key_acts_in_its_organization_alone() {
+    let house = House::new().await;
+    let known = store::Accounts::user(&*house.store, &domain::id::UserId(house.get("user"))).await;
+    let known = known.expect("read").expect("the administrator");
+    let theirs = house.get("their_org").parse().expect("an id");
+    let added = store::Accounts::add_member(&*house.store, theirs, &known, domain::access::Role::Admin, None);
+    added.await.expect("a member there, too");
+    let both = house.service.bearer(&house.get("token")).await.expect("signed in");
+    assert_eq!(both.memberships.len(), 2);
+    let there = house.service.make_api_key(&both, theirs, "till").await.expect("a key").api_key;
+
+    for (key, own, other) in [(house.get("api_key"), "org", "their_org"), (there, "their_org", "org")] {
+        let (own, other) = (house.get(own), house.get(other));
+        let listed = house.get_with("/v1/organization", &key).await.json();
+        assert_eq!((&listed["total"], &listed["entries"][0]["id"]), (&json!(1), &json!(own)), "{listed}");
+        assert_eq!(house.get_with(&format!("/v1/workflow?organization={own}"), &key).await.status, 200);
+        for path in [
+            format!("/v1/organization/{other}"),
+            format!("/v1/workflow?organization={other}"),
+            format!("/v1/organization/balance?organization={other}"),
+            format!("/packshot/v1/members?organization_id={other}"),
+        ] {
+            let refused = house.get_with(&path, &key).await.status;
+            let nobody = path.replace(&other, "0190ffff-ffff-7fff-bfff-ffffffffffff");
+            assert_eq!(refused, house.get_with(&nobody, &key).await.status, "{path}");
+            assert!([403, 404].contains(&refused), "{path}: {refused}");
+        }
+        let connections = house.get_with("/packshot/v1/connections", &key).await.json();
+        let items = connections["items"].as_array().expect("items");
+        assert!(!items.is_empty() && items.iter().all(|one| one["organization_id"] == json!(own)));
+    }
+    let listed = house.ask("/v1/organization").await.json();
+    assert_eq!(listed["total"], json!(2), "an access token acts in all of them");
+}

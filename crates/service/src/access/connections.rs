@@ -112,7 +112,7 @@ impl Service {
         Ok(tokens)
     }
 
-    /// Makes an API key that acts for the caller in an organization of theirs.
+    /// Makes an API key that acts for the caller in an organization of theirs, and in no other.
     pub async fn make_api_key(&self, caller: &Caller, org: OrgId, name: &str) -> Result<MadeApiKey, Refusal> {
         let name = name_of(name)?;
         if !caller.belongs_to(org) {

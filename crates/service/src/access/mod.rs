@@ -24,6 +24,7 @@ pub use connections::MadeApiKey;
 pub use credentials::Credentials;
 pub use device::{Decision, DeviceRequest, DeviceStart, GrantRefusal, Tokens};
 pub use invitations::{InvitationView, MadeInvitation, NewAccount};
+pub(crate) use members::tidy_name;
 pub use members::{MadeUser, PASSWORD_CHARS_MIN, email_fault, password_fault};
 pub(crate) use password::{Passwords, first_password, hash};
 pub(crate) use secret::bytes as random_bytes;
@@ -56,20 +57,22 @@ pub fn form_token() -> String {
 }
 
 impl Service {
-    /// Who holds that bearer token: an access token of ours, or an API key.
+    /// Who holds that bearer token: an access token of ours, or an API key. A key acts in its organization alone; an access
+    /// token in every organization of its user, unless told which.
     pub async fn bearer(&self, token: &str) -> Result<Caller, Refusal> {
-        let (user, selected) = if secret::looks_like_api_key(token) {
+        let (user, selected, only) = if secret::looks_like_api_key(token) {
             let unknown = || Refusal::Unauthenticated(TokenFault::Unknown);
             let key = secret::hash_api_key(token).ok_or_else(unknown)?;
             let found =
                 self.0.store.connection_by_api_key(key).await.map_err(Refusal::store("check the key"))?;
             let connection = found.ok_or_else(unknown)?;
-            (connection.user, Some(connection.org))
+            (connection.user, Some(connection.org), Some(connection.org))
         } else {
             let claims = self.check_access_token(token).await?;
-            (claims.user, claims.selected)
+            (claims.user, claims.selected, None)
         };
-        let memberships = self.memberships(&user).await?;
+        let mut memberships = self.memberships(&user).await?;
+        memberships.retain(|(org, _)| only.is_none_or(|only| only == *org));
         Ok(Caller { user, memberships, selected })
     }
 
