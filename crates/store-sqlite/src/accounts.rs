@@ -442,14 +442,29 @@ impl Accounts for Sqlite {
         &self,
         among: &[OrgId],
         of: Option<&UserId>,
+        before: Option<ConnectionId>,
+        limit: u32,
     ) -> Result<Vec<ListedConnection>, StoreError> {
         let (among, of) = (id_list(among.iter().map(|org| org.0)), of.map(|user| user.0.clone()));
         self.read(move |conn| {
+            const AMONG: &str =
+                "c.org IN (SELECT unhex(value) FROM json_each(?1)) AND (?2 IS NULL OR c.user = ?2)";
+            let (at, id) = match before {
+                None => (i64::MAX, [0xFF; 16]),
+                Some(id) => {
+                    let sql = format!("SELECT c.created_at FROM connections c WHERE {AMONG} AND c.id = ?3");
+                    let key = params![among, of, id.0.as_bytes()];
+                    let Some(at) = conn.one(&sql, key, |row| row.get(0))? else {
+                        return Ok(Vec::new());
+                    };
+                    (at, *id.0.as_bytes())
+                }
+            };
             let sql = format!(
-                "{LISTED} AND c.org IN (SELECT unhex(value) FROM json_each(?1)) AND (?2 IS NULL OR c.user = ?2)
-                 ORDER BY c.created_at DESC, c.id DESC"
+                "{LISTED} AND {AMONG} AND (c.created_at, c.id) < (?3, ?4)
+                 ORDER BY c.created_at DESC, c.id DESC LIMIT ?5"
             );
-            conn.all(&sql, params![among, of], listed)
+            conn.all(&sql, params![among, of, at, id, limit], listed)
         })
         .await
     }

@@ -133,11 +133,14 @@ pub trait Accounts: Send + Sync {
     /// belongs to another user.
     async fn accept_invitation(&self, secret: SecretHash, who: &Joining) -> Result<Joined, StoreError>;
 
-    /// The connections in these organizations that are not revoked, newest first; of that user only, if one is named.
+    /// The newest `limit` connections in these organizations that are not revoked, newest first; of that user only, if one is
+    /// named. With `before` only those made before that one, which may be revoked by now; none if there is no such.
     async fn connections(
         &self,
         among: &[OrgId],
         of: Option<&UserId>,
+        before: Option<ConnectionId>,
+        limit: u32,
     ) -> Result<Vec<ListedConnection>, StoreError>;
 
     /// One of them.

@@ -90,16 +90,17 @@ pub(crate) async fn list(
     Query(query): Query,
     paging: Paging,
 ) -> Result<Listing<ConnectionView>, Problem> {
-    let all = match query.get("of") {
+    let (before, limit) = (paging.after()?, paging.ask());
+    let found = match query.get("of") {
         None | Some("me") => {
-            let mut own = service.own_connections(&caller).await?;
-            if choice != OrgChoice::Unnamed {
-                let org = service.one_org(&caller, &choice)?;
-                own.retain(|connection| connection.org == org);
-            }
-            own
+            let named = choice != OrgChoice::Unnamed;
+            let org = named.then(|| service.one_org(&caller, &choice)).transpose()?;
+            service.own_connections(&caller, org, before, limit).await?
         }
-        Some("all") => service.org_connections(&caller, service.one_org(&caller, &choice)?).await?,
+        Some("all") => {
+            let org = service.one_org(&caller, &choice)?;
+            service.org_connections(&caller, org, before, limit).await?
+        }
         Some(_) => {
             return Err(Problem::invalid(vec![Fault::parameter("of", "`of` is neither `me` nor `all`")]));
         }

@@ -15,6 +15,32 @@ use crate::form::{Pairs, Query};
 const HERE: &str = "/account/connections";
 const NOT_YET: &str = "This connection is not confirmed yet. Confirm it first, then come back here.";
 
+/// Connections that a page shows.
+const SHOWN_MAX: u32 = 500;
+
+/// How many to ask for: one more than are shown, to know whether there are more.
+pub(super) const ASKED: u32 = SHOWN_MAX + 1;
+
+/// The connections of a page, the newest of them if there are [too many](ASKED).
+pub(super) struct Shown {
+    pub(super) lines: Vec<ConnectionLine>,
+    /// How many are shown of more; `None` when all are.
+    pub(super) newest: Option<u32>,
+}
+
+impl Shown {
+    pub(super) fn of(mut found: Vec<ListedConnection>, orgs: &[OrgLine]) -> Self {
+        let newest = (found.len() > SHOWN_MAX as usize).then_some(SHOWN_MAX);
+        found.truncate(SHOWN_MAX as usize);
+        Self { lines: found.into_iter().map(|one| connection_line(one, orgs)).collect(), newest }
+    }
+
+    /// None: what somebody is shown who may not see any.
+    pub(super) const fn none() -> Self {
+        Self { lines: Vec::new(), newest: None }
+    }
+}
+
 /// A connection as a page shows it.
 pub(super) struct ConnectionLine {
     pub(super) id: ConnectionId,
@@ -29,7 +55,7 @@ pub(super) struct ConnectionLine {
     pub(super) last_used: Option<String>,
 }
 
-pub(super) fn connection_line(connection: ListedConnection, orgs: &[OrgLine]) -> ConnectionLine {
+fn connection_line(connection: ListedConnection, orgs: &[OrgLine]) -> ConnectionLine {
     let org = orgs.iter().find(|org| org.id == connection.org);
     ConnectionLine {
         id: connection.id,
@@ -56,7 +82,7 @@ enum Secrets {
 #[template(path = "connections.html")]
 struct Listing<'a> {
     frame: Frame,
-    connections: Vec<ConnectionLine>,
+    connections: Shown,
     orgs: Vec<OrgLine>,
     name: &'a str,
     key_name: &'a str,
@@ -88,12 +114,11 @@ async fn listing(
 ) -> Response {
     let listed = async {
         let orgs = org_lines(&visit.service, &visitor.caller).await?;
-        Ok::<_, Refusal>((visit.service.own_connections(&visitor.caller).await?, orgs))
+        let own = visit.service.own_connections(&visitor.caller, None, None, ASKED).await?;
+        Ok::<_, Refusal>((Shown::of(own, &orgs), orgs))
     };
     match listed.await {
         Ok((connections, orgs)) => {
-            let connections =
-                connections.into_iter().map(|connection| connection_line(connection, &orgs)).collect();
             let page = Listing { frame: visit.frame(faults, done), connections, orgs, name, key_name };
             visit.page(&page.frame, &page)
         }

@@ -82,7 +82,7 @@ struct Page {
     is_admin: bool,
     members: Vec<MemberLine>,
     invitations: Vec<InvitationLine>,
-    connections: Vec<ConnectionLine>,
+    connections: Shown,
     activity: Vec<ActivityLine>,
     /// The link of an invitation just made.
     link: Option<String>,
@@ -135,7 +135,7 @@ async fn content(visit: &Visit, visitor: &Visitor, id: OrgId, extra: Extra) -> R
         let member = org.members.iter().find(|member| member.user.id == *user);
         member.map_or_else(|| user.0.clone(), |member| member.user.email.clone())
     };
-    let (mut invitations, mut connections, mut activity) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut invitations, mut connections, mut activity) = (Vec::new(), Shown::none(), Vec::new());
     if is_admin {
         let found = service.invitations(caller, id).await?;
         invitations.extend(found.into_iter().map(|invitation| InvitationLine {
@@ -144,8 +144,7 @@ async fn content(visit: &Visit, visitor: &Visitor, id: OrgId, extra: Extra) -> R
             role: role_text(invitation.role),
             expires: when(invitation.expires_at),
         }));
-        let found = service.org_connections(caller, id).await?;
-        connections.extend(found.into_iter().map(|connection| connection_line(connection, &[])));
+        connections = Shown::of(service.org_connections(caller, id, None, ASKED).await?, &[]);
         let found = service.audit(caller, id, None, ACTIVITY).await?;
         activity.extend(found.into_iter().map(|entry| {
             let subject = name_of(&UserId(entry.subject.clone()));

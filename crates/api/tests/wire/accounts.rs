@@ -693,3 +693,36 @@ async fn an_api_key_acts_in_its_organization_alone() {
     let listed = house.ask("/v1/organization").await.json();
     assert_eq!(listed["total"], json!(2), "an access token acts in all of them");
 }
+
+#[tokio::test]
+async fn a_page_shows_the_newest_five_hundred_connections() {
+    let house = House::new().await;
+    let mut admin = admin(&house).await;
+    let caller = house.service.bearer(&house.get("token")).await.expect("signed in");
+    let org = house.get("org").parse().expect("an id");
+    let note = "Only the newest 500 are shown.";
+    let pages = ["/account/connections".to_owned(), format!("/account/organizations/{}", house.get("org"))];
+    for number in 1..500 {
+        house.service.make_api_key(&caller, org, &format!("till {number}.")).await.expect("a key");
+    }
+    for page in &pages {
+        let text = admin.get(page).await.text();
+        assert!(!text.contains(note) && text.contains("till 1."), "all fit on {page}");
+    }
+    house.clock.advance(Millis::seconds(1));
+    house.service.make_api_key(&caller, org, "the last").await.expect("a key");
+    for page in &pages {
+        let text = admin.get(page).await.text();
+        assert!(text.contains(note) && text.contains("the last"), "{page}");
+        assert_eq!(text.matches("name=\"connection\"").count() % 500, 0, "{page}");
+    }
+    let mut path = "/packshot/v1/connections?limit=200".to_owned();
+    let mut sizes = Vec::new();
+    loop {
+        let page = house.ask(&path).await.json();
+        sizes.push(page["items"].as_array().expect("items").len());
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/packshot/v1/connections?limit=200&cursor={cursor}");
+    }
+    assert_eq!(sizes, [200, 200, 101]);
+}

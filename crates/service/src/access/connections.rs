@@ -25,20 +25,33 @@ fn name_of(name: &str) -> Result<String, Refusal> {
 }
 
 impl Service {
-    /// The caller's own connections in all their organizations, newest first.
-    pub async fn own_connections(&self, caller: &Caller) -> Result<Vec<ListedConnection>, Refusal> {
-        let listed = self.0.store.connections(&caller.orgs(), Some(&caller.user)).await;
+    /// The caller's own connections, newest first: the newest `limit`, or those before one of them; in all their
+    /// organizations or in that one.
+    pub async fn own_connections(
+        &self,
+        caller: &Caller,
+        org: Option<OrgId>,
+        before: Option<ConnectionId>,
+        limit: u32,
+    ) -> Result<Vec<ListedConnection>, Refusal> {
+        let mut among = caller.orgs();
+        among.retain(|one| org.is_none_or(|org| org == *one));
+        let listed = self.0.store.connections(&among, Some(&caller.user), before, limit).await;
         listed.map_err(Refusal::store("list your connections"))
     }
 
-    /// Everybody's connections in an organization, newest first. For administrators.
+    /// Everybody's connections in an organization, newest first: the newest `limit`, or those before one of them. For
+    /// administrators.
     pub async fn org_connections(
         &self,
         caller: &Caller,
         org: OrgId,
+        before: Option<ConnectionId>,
+        limit: u32,
     ) -> Result<Vec<ListedConnection>, Refusal> {
         self.need_admin(caller, org)?;
-        self.0.store.connections(&[org], None).await.map_err(Refusal::store("list the connections"))
+        let listed = self.0.store.connections(&[org], None, before, limit).await;
+        listed.map_err(Refusal::store("list the connections"))
     }
 
     /// A connection that the caller may change: their own, or one in an organization of which they are administrator.

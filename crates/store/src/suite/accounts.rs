@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::access::{ConnectionKind, Role, Verdict};
 use domain::account::{Invitation, InvitationState, Session};
-use domain::id::{AuditId, InvitationId, UserId};
+use domain::id::{AuditId, ConnectionId, InvitationId, UserId};
 use domain::time::Millis;
 use tokio::task::JoinSet;
 
@@ -345,12 +345,12 @@ pub async fn connections_are_listed_renamed_and_ended(make: impl Fn() -> Empty) 
     store.connect(&graces).await.unwrap();
     store.connect(&world.connection(&other)).await.unwrap();
     let list = |of: Option<UserId>| async move {
-        let found = store.connections(&[tenant.org], of.as_ref()).await.unwrap();
+        let found = store.connections(&[tenant.org], of.as_ref(), None, 10).await.unwrap();
         found.into_iter().map(|one| one.id).collect::<Vec<_>>()
     };
     assert_eq!(list(None).await, [graces.id, mine.id]);
     assert_eq!(list(Some(grace.clone())).await, [graces.id]);
-    assert!(store.connections(&[], None).await.unwrap().is_empty());
+    assert!(store.connections(&[], None, None, 10).await.unwrap().is_empty());
 
     let one = || async { store.connection(mine.id).await.unwrap() };
     let listed = one().await.unwrap();
@@ -379,6 +379,41 @@ pub async fn connections_are_listed_renamed_and_ended(make: impl Fn() -> Empty) 
     assert_eq!(store.connection_by_api_key(mine.api_key.unwrap()).await.unwrap(), None);
     assert_eq!(store.connection_by_refresh_token(mine.refresh_token).await.unwrap(), None);
     assert_eq!(actions(&world, &tenant).await[..2], ["connection.revoked", "connection.renamed"]);
+}
+
+/// Newest first, page after page, also those of one moment; a page begins after one that was revoked, too.
+pub async fn connections_are_listed_page_by_page(make: impl Fn() -> Empty) {
+    let (world, tenant) = World::founded(make(), 0).await;
+    let other = world.tenant("Other", 0).await;
+    let store = &world.store;
+    let mut all = Vec::new();
+    for at in 0..5 {
+        // The second and the third, and the fourth and the fifth, are of one moment.
+        world.clock.advance(Millis(at % 2));
+        let made = world.connection(&tenant);
+        store.connect(&made).await.unwrap();
+        all.insert(0, made.id);
+    }
+    let theirs = world.connection(&other);
+    store.connect(&theirs).await.unwrap();
+    let list = |before, limit| async move {
+        let found = store.connections(&[tenant.org], None, before, limit).await.unwrap();
+        found.into_iter().map(|one| one.id).collect::<Vec<_>>()
+    };
+    let mut read = Vec::new();
+    let mut before = None;
+    loop {
+        let page = list(before, 2).await;
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        before = Some(*last);
+        read.extend(page);
+    }
+    assert_eq!(read, all);
+    assert!(store.end_connection(tenant.org, all[1], None).await.unwrap());
+    assert_eq!(list(Some(all[1]), 10).await, all[2..]);
+    assert!(list(Some(theirs.id), 10).await.is_empty());
+    assert!(list(Some(ConnectionId(world.id())), 10).await.is_empty());
 }
 
 /// Newest first, page after page, each organization its own; also of what people say to devices.

@@ -91,6 +91,7 @@ macro_rules! suite {
                 who_may_not_invite_any_more_has_no_open_invitations,
                 who_leaves_loses_what_acts_for_them_there,
                 connections_are_listed_renamed_and_ended,
+                connections_are_listed_page_by_page,
                 the_audit_is_read_page_by_page,
             }
             workflows {
