@@ -29,7 +29,7 @@ pub enum Users {
         #[arg(long)]
         json: bool,
     },
-    /// Give a user a new password, shown once, and sign them out everywhere
+    /// Give a user a new password, shown once, and sign them out of every browser; their devices and keys go on
     Password {
         /// Their sign-in name
         email: String,
