@@ -88,17 +88,22 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
     }))
 }
 
-/// Begins an empty system and tells the administrator's password once, on standard error.
-pub async fn found(config: &Config, service: &Service) -> anyhow::Result<()> {
-    let plan = FoundingPlan {
-        org_name: "My studio".to_owned(),
-        admin_email: ADMIN_EMAIL.to_owned(),
+/// What every organization begins with.
+pub fn plan(config: &Config, org_name: &str, admin_email: &str) -> FoundingPlan {
+    FoundingPlan {
+        org_name: org_name.to_owned(),
+        admin_email: admin_email.to_owned(),
         workflows: components::starters()
             .into_iter()
             .map(|starter| (starter.name.to_owned(), starter.steps))
             .collect(),
         credits: config.accounts.credits,
-    };
+    }
+}
+
+/// Begins an empty system and tells the administrator's password once, on standard error.
+pub async fn found(config: &Config, service: &Service) -> anyhow::Result<()> {
+    let plan = plan(config, "My studio", ADMIN_EMAIL);
     if let Some(Founded { org, admin_email, admin_password, .. }) = service.found(plan).await? {
         eprintln!("This is a new system. Its administrator, shown this once:");
         eprintln!("  organization  My studio ({org})");

@@ -75,6 +75,9 @@ enum Command {
     /// Make or show credentials
     #[command(subcommand)]
     Credentials(commands::credentials::Credentials),
+    /// Make or list organizations
+    #[command(subcommand)]
+    Organizations(commands::organizations::Organizations),
     /// Make or list users, or give one a new password
     #[command(subcommand)]
     Users(commands::users::Users),
@@ -163,6 +166,12 @@ fn run(arguments: Arguments) -> anyhow::Result<End> {
             let config = load(&flags)?;
             logging::start(&quiet, config.log_format)?;
             runtime()?.block_on(commands::credentials::run(&config, &command))
+        }
+        Command::Organizations(command) => {
+            flags.data_dir = command.data_dir();
+            let config = load(&flags)?;
+            logging::start(&quiet, config.log_format)?;
+            runtime()?.block_on(commands::organizations::run(&config, &command))
         }
         Command::Users(command) => {
             flags.data_dir = command.data_dir();

@@ -8,6 +8,7 @@ use domain::access::{
 use domain::id::{ConnectionId, GrantId, OrgId, OrgVersion, UserId};
 use domain::page::{Page, Window};
 use domain::time::{Millis, Timestamp};
+use domain::workflow::Workflow;
 use rusqlite::{Connection, Row, named_params, params};
 use serde_json::json;
 use store::{Access, Founding, NewUser, SigningKey, StoreError, TopUp};
@@ -249,15 +250,43 @@ impl Access for Sqlite {
         self.write("found", move |tx| found(tx, &founding)).await
     }
 
-    async fn add_org(&self, org: &Org, admin: &NewUser) -> Result<(), StoreError> {
+    async fn add_org(
+        &self,
+        org: &Org,
+        admin: &NewUser,
+        workflows: &[Workflow],
+        credits: Option<&TopUp>,
+    ) -> Result<(), StoreError> {
         let (org, admin) = (org.clone(), admin.clone());
+        let (workflows, credits) = (workflows.to_vec(), credits.cloned());
         self.write("add_org", move |tx| {
             insert_org(tx.conn, &org)?;
             let known = "SELECT 1 FROM users WHERE id = ?1";
             if tx.conn.one(known, [&admin.user.id.0], |_| Ok(()))?.is_none() {
                 insert_user(tx.conn, &admin)?;
             }
-            insert_member(tx.conn, org.id, &admin.user.id, Role::Admin)
+            insert_member(tx.conn, org.id, &admin.user.id, Role::Admin)?;
+            let details = json!({ "name": org.name, "email": admin.user.email });
+            record(tx, org.id, None, "organization.made", &org.id.to_string(), &details)?;
+            for workflow in &workflows {
+                save_workflow(tx.conn, workflow)?;
+            }
+            if let Some(first) = &credits {
+                enter_top_up(tx, org.id, first)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn all_orgs(&self, window: Window) -> Result<Page<Org>, StoreError> {
+        self.read(move |conn| {
+            let total = conn.count("SELECT count(*) FROM orgs", [])?;
+            let (limit, offset) = limits(window);
+            let sql = "SELECT id, version, name FROM orgs ORDER BY seq LIMIT ?1 OFFSET ?2";
+            let found = conn.all(sql, params![limit, offset], bare_org)?;
+            let entries = found.into_iter().map(|org| with_members(conn, org)).collect::<Result<_, _>>()?;
+            Ok(Page { entries, total })
         })
         .await
     }

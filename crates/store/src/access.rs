@@ -7,7 +7,7 @@ use domain::page::{Page, Window};
 use domain::time::{Millis, Timestamp};
 use domain::workflow::Workflow;
 
-use crate::StoreError;
+use crate::{StoreError, TopUp};
 
 /// What an empty system begins with.
 #[derive(Clone, Debug)]
@@ -59,9 +59,19 @@ pub trait Access: Send + Sync {
     /// it did; a system that has an organization already is left as it is.
     async fn found(&self, founding: &Founding) -> Result<bool, StoreError>;
 
-    /// Makes a further organization. Its first member is `admin`, as an administrator: a new user, or the one of that id
-    /// as they are. Members named in `org` itself are not looked at.
-    async fn add_org(&self, org: &Org, admin: &NewUser) -> Result<(), StoreError>;
+    /// Makes a further organization, with these workflows and first credits, and tells its audit. Its first member is
+    /// `admin`, as an administrator: a new user, or the one of that id as they are. Members named in `org` itself are not
+    /// looked at. Refuses with `Conflict` when a new user's sign-in name belongs to another user.
+    async fn add_org(
+        &self,
+        org: &Org,
+        admin: &NewUser,
+        workflows: &[Workflow],
+        credits: Option<&TopUp>,
+    ) -> Result<(), StoreError>;
+
+    /// Every organization with its members, oldest first: what a command at the terminal lists.
+    async fn all_orgs(&self, window: Window) -> Result<Page<Org>, StoreError>;
 
     /// The keys that sign access tokens, newest first.
     async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError>;

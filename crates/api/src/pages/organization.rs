@@ -101,6 +101,7 @@ struct Extra {
 /// What an entry of the audit is called by people; others write entries too, which are shown by their own name.
 fn action_text(action: &str) -> &'static str {
     match action {
+        "organization.made" => "made this organization",
         "member.added" => "added a member",
         "member.removed" => "removed a member",
         "member.role_changed" => "changed a role",

@@ -360,7 +360,9 @@ impl House {
             },
             password_hash: "not used".to_owned(),
         };
-        store::Access::add_org(&*self.store, &record, &admin).await.expect("a second organization");
+        store::Access::add_org(&*self.store, &record, &admin, &[], None)
+            .await
+            .expect("a second organization");
         let workflow = Workflow {
             id: WorkflowId(self.ids.next()),
             org,

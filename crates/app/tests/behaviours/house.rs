@@ -221,7 +221,7 @@ impl House {
             api_key: None,
         };
         self.remembered(async |store| {
-            store.add_org(&record, &admin).await.expect("added");
+            store.add_org(&record, &admin, &[], None).await.expect("added");
             store.connect(&connection).await.expect("connected");
             store.grant(org, EntryId(fresh()), 1000).await.expect("granted");
             let window = domain::page::Window::default();

@@ -1,6 +1,7 @@
 //! The whole house, driven from outside: the real binary, real sockets, real files, real clients.
 #![allow(clippy::print_stderr)] // a failed test shows the server's log
 
+mod accounts;
 mod bad_input;
 mod command_line;
 mod crash;

@@ -86,10 +86,15 @@ impl Drop for Server {
 impl Server {
     /// Starts a server on the data folder `data`; `settings` go into its environment.
     pub fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_on("127.0.0.1:0", data, settings)
+    }
+
+    /// The same, on another address.
+    pub fn start_on(listen: &str, data: &Path, settings: &[(&str, &str)]) -> Self {
         fs::create_dir_all(data).expect("a data folder");
         let log = data.with_extension("log");
         let errors = fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
-        let mut command = packshot(&["serve", "--listen", "127.0.0.1:0", "--log", "info", "--data"]);
+        let mut command = packshot(&["serve", "--listen", listen, "--log", "info", "--data"]);
         command.arg(data).envs(settings.iter().copied());
         let mut child =
             command.stdout(Stdio::piped()).stderr(errors).stdin(Stdio::null()).spawn().expect("it starts");

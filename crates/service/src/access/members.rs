@@ -164,15 +164,7 @@ impl Service {
         let org = self.0.store.first_org().await.map_err(Refusal::store(doing))?.ok_or_else(|| {
             Refusal::Invalid("there is no organization yet; start the server once to make one".to_owned())
         })?;
-        let known = self.0.store.user_by_email(email).await.map_err(Refusal::store(doing))?;
-        let (new, password) = match known {
-            Some(known) => (known, None),
-            None => {
-                let password = first_password();
-                let password_hash = self.0.passwords.hash(&password).await?;
-                (NewUser { user: self.fresh_user(email, None, None), password_hash }, Some(password))
-            }
-        };
+        let (new, password) = self.known_or_new(email, doing).await?;
         if org.members.iter().any(|member| member.user.id == new.user.id) {
             return Err(Refusal::Conflict(format!(
                 "`{email}` belongs to organization `{}` already",
@@ -183,7 +175,23 @@ impl Service {
         Ok(MadeUser { user: new.user.id, org: org.id, password })
     }
 
-    /// Gives a user a new password, at the terminal, and ends all their sessions. Answers the password.
+    /// The user of that sign-in name, or a new one with their first password.
+    pub(crate) async fn known_or_new(
+        &self,
+        email: &str,
+        doing: &'static str,
+    ) -> Result<(NewUser, Option<String>), Refusal> {
+        let known = self.0.store.user_by_email(email).await.map_err(Refusal::store(doing))?;
+        if let Some(known) = known {
+            return Ok((known, None));
+        }
+        let password = first_password();
+        let password_hash = self.0.passwords.hash(&password).await?;
+        Ok((NewUser { user: self.fresh_user(email, None, None), password_hash }, Some(password)))
+    }
+
+    /// Gives a user a new password, at the terminal, and ends all their sessions; their devices and keys go on. Answers the
+    /// password.
     pub async fn reset_password(&self, email: &str) -> Result<String, Refusal> {
         let doing = "reset the password";
         let known = self.0.store.user_by_email(email).await.map_err(Refusal::store(doing))?;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::Empty;
 use super::fixture::{PRICE, World};
-use crate::{Retried, StoreError};
+use crate::{NewUser, Retried, StoreError, TopUp};
 
 const PAUSE: Millis = Millis::seconds(4);
 
@@ -64,8 +64,8 @@ pub async fn further_organizations_have_their_first_member(make: impl Fn() -> Em
     let mut known = world.store.user_by_email("ada@example.test").await.unwrap().expect("founded");
     let (second, third) = (world.org("a second"), world.org("The third"));
     known.password_hash = "changed by mistake".to_owned();
-    world.store.add_org(&second, &known).await.unwrap();
-    world.store.add_org(&third, &world.user("grace@example.test")).await.unwrap();
+    world.store.add_org(&second, &known, &[], None).await.unwrap();
+    world.store.add_org(&third, &world.user("grace@example.test"), &[], None).await.unwrap();
     let memberships = world.store.memberships(&first.user).await.unwrap();
     assert_eq!(memberships, [(first.org, Role::Admin), (second.id, Role::Admin)]);
     let kept = world.store.user_by_email("ada@example.test").await.unwrap().expect("still there");
@@ -76,9 +76,34 @@ pub async fn further_organizations_have_their_first_member(make: impl Fn() -> Em
     assert_eq!((page.total, page.entries[0].members.len()), (2, 1));
     let page = world.store.orgs(&among, Window { limit: 1, offset: 1 }).await.unwrap();
     assert_eq!((page.total, page.entries[0].id), (2, first.org));
-    let taken = world.store.add_org(&world.org("fourth"), &world.user("Grace@Example.test")).await;
+    let taken = world.store.add_org(&world.org("fourth"), &world.user("Grace@Example.test"), &[], None).await;
     assert!(matches!(taken, Err(StoreError::Conflict(_))), "two users cannot share a sign-in name");
     assert_eq!(world.store.first_org().await.unwrap().map(|org| org.id), Some(first.org));
+
+    // What it begins with is there with it, or not at all.
+    let fifth = world.org("fifth");
+    let workflow = world.workflow(fifth.id, &first.user, "White packshot", 10);
+    let credits =
+        TopUp { entry: EntryId(world.id()), credits: 70, by: None, note: "first credits".to_owned() };
+    let begin = |admin: NewUser| {
+        let (store, org, workflow, credits) = (&world.store, &fifth, &workflow, &credits);
+        async move { store.add_org(org, &admin, std::slice::from_ref(workflow), Some(credits)).await }
+    };
+    let taken = begin(world.user("Grace@Example.test")).await;
+    assert!(matches!(taken, Err(StoreError::Conflict(_))), "{taken:?}");
+    begin(known).await.unwrap();
+    assert_eq!(world.store.balance(fifth.id).await.unwrap(), 70);
+    assert_eq!(world.store.workflow_named(fifth.id, "White packshot").await.unwrap(), Some(workflow.clone()));
+    let told = world.store.audit(fifth.id, None, 10).await.unwrap();
+    let told: Vec<_> = told.iter().map(|entry| (entry.action.as_str(), entry.actor.as_ref())).collect();
+    assert_eq!(told, [("credits.given", None), ("organization.made", None)]);
+
+    let all = world.store.all_orgs(Window::default()).await.unwrap();
+    let names: Vec<_> = all.entries.iter().map(|org| org.name.as_str()).collect();
+    assert_eq!((names, all.total), (vec!["Studio", "a second", "The third", "fifth"], 4));
+    assert_eq!(all.entries[3].members[0].user.id, first.user);
+    let page = world.store.all_orgs(Window { limit: 1, offset: 2 }).await.unwrap();
+    assert_eq!((page.entries[0].id, page.total), (third.id, 4));
 }
 
 /// `ADA@example.test` is ada.

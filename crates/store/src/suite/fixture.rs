@@ -85,7 +85,7 @@ impl World {
     /// One more organization, with credits for `runs` runs.
     pub async fn tenant(&self, name: &str, runs: u32) -> Tenant {
         let (org, admin) = (self.org(name), self.user(&format!("{}@example.test", self.id())));
-        self.store.add_org(&org, &admin).await.unwrap();
+        self.store.add_org(&org, &admin, &[], None).await.unwrap();
         let workflow = self.workflow(org.id, &admin.user.id, "White packshot", PRICE);
         self.store.save_workflow(&workflow).await.unwrap();
         if runs > 0 {
