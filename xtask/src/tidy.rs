@@ -66,6 +66,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["service"]),
     ("argon2", &["service"]),
     ("rcgen", &["app"]),
+    ("rlimit", &["app", "xtask"]),
     ("clap", &["app", "xtask"]),
     ("figment", &["app"]),
     ("tracing-subscriber", &["app"]),

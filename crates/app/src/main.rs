@@ -4,6 +4,7 @@
 mod client;
 mod commands;
 mod config;
+mod files;
 mod first_start;
 mod ids;
 mod inspect;

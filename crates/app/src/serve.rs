@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::first_start::{self, Opened};
 use crate::ids::UuidV7;
-use crate::{metrics, outside, toolbox};
+use crate::{files, metrics, outside, toolbox};
 
 /// A running server.
 pub struct Running {
@@ -43,6 +43,7 @@ pub struct Running {
 
 /// Starts everything. Returns when requests are answered.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    let connections_max = files::connections(files::allow_many());
     let tls = config.tls.are_given().then(|| certificate(config)).transpose()?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -133,7 +134,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         },
     );
     let (stop_http, stopped) = oneshot::channel::<()>();
-    let limits = Serving { tls: tls.clone(), ..Serving::default() };
+    let limits = Serving { tls: tls.clone(), connections_max, ..Serving::default() };
     let http = tokio::spawn(api::serve(listener, router, limits, async {
         // An error means that nobody is left who could ask for a stop: then it is one.
         let _ = stopped.await;

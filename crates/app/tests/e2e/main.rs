@@ -7,6 +7,7 @@ mod command_line;
 mod crash;
 mod demo;
 mod drain;
+mod load;
 mod python_client;
 mod quality;
 mod support;

@@ -65,6 +65,9 @@ pub fn small_network() {
     });
 }
 
+/// What serves, up to the data folder.
+const SERVE: [&str; 6] = ["serve", "--listen", "127.0.0.1:0", "--log", "info", "--data"];
+
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
@@ -91,10 +94,23 @@ impl Server {
 
     /// The same, on another address.
     pub fn start_on(listen: &str, data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::run(packshot(&["serve", "--listen", listen, "--log", "info", "--data"]), data, settings)
+    }
+
+    /// The same with a soft limit of so many open files.
+    pub fn start_with_files(data: &Path, settings: &[(&str, &str)], files: u32) -> Self {
+        let limited = packshot(&["serve", "--listen", "127.0.0.1:0", "--log", "info", "--data"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -S -n {files}; exec \"$0\" \"$@\"")]);
+        command.arg(limited.get_program()).args(limited.get_args()).env_clear();
+        command.envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::run(command, data, settings)
+    }
+
+    fn run(mut command: Command, data: &Path, settings: &[(&str, &str)]) -> Self {
         fs::create_dir_all(data).expect("a data folder");
         let log = data.with_extension("log");
         let errors = fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
-        let mut command = packshot(&["serve", "--listen", listen, "--log", "info", "--data"]);
         command.arg(data).envs(settings.iter().copied());
         let mut child =
             command.stdout(Stdio::piped()).stderr(errors).stdin(Stdio::null()).spawn().expect("it starts");
