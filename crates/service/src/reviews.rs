@@ -1,6 +1,7 @@
 //! The check of results by people.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use domain::access::Caller;
 use domain::id::{EventId, OrgId, RunId, VersionId};
@@ -166,14 +167,16 @@ impl Service {
             Verdict::GiveUp => Ruling::GiveUp,
             Verdict::Reprocess => {
                 let overrides = merged(&run.overrides, &opinion.overrides);
-                if !versions.contains_key(&run.version) {
-                    let found = self.0.store.workflow(&[run.org], run.workflow, Some(run.version)).await;
-                    let found = found
-                        .map_err(Refusal::store("read the workflow"))?
-                        .ok_or_else(|| Refusal::missing(Thing::Version, run.version))?;
-                    versions.insert(run.version, found.version.steps);
-                }
-                let steps = versions.get(&run.version).map_or(&[][..], Vec::as_slice);
+                let steps = match versions.entry(run.version) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(free) => {
+                        let found = self.0.store.workflow(&[run.org], run.workflow, Some(run.version)).await;
+                        let found = found
+                            .map_err(Refusal::store("read the workflow"))?
+                            .ok_or_else(|| Refusal::missing(Thing::Version, run.version))?;
+                        free.insert(found.version.steps)
+                    }
+                };
                 self.0
                     .catalogue
                     .resolve(steps, &overrides)

@@ -65,9 +65,6 @@ pub fn small_network() {
     });
 }
 
-/// What serves, up to the data folder.
-const SERVE: [&str; 6] = ["serve", "--listen", "127.0.0.1:0", "--log", "info", "--data"];
-
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
