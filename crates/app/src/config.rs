@@ -143,9 +143,11 @@ pub struct Outbound {
 #[serde(deny_unknown_fields)]
 pub struct Webhooks {
     pub concurrency: usize,
+    pub per_organization: usize,
     pub per_receiver: usize,
     pub timeout_seconds: u64,
     pub pauses_ms: Vec<u32>,
+    pub keep_days: u32,
 }
 
 /// A number of bytes, written as a number or as `256 MiB`.
@@ -314,14 +316,17 @@ fn check(config: &Config) -> anyhow::Result<()> {
             wrong.push(format!("`outbound.allow`: {error}"));
         }
     }
-    if config.webhooks.concurrency == 0
-        || config.webhooks.per_receiver == 0
-        || config.webhooks.timeout_seconds == 0
-    {
-        wrong.push(
-            "`webhooks.concurrency`, `webhooks.per_receiver` and `webhooks.timeout_seconds` must be at least 1"
-                .to_owned(),
-        );
+    let webhooks = &config.webhooks;
+    for (name, given) in [
+        ("concurrency", webhooks.concurrency as u64),
+        ("per_organization", webhooks.per_organization as u64),
+        ("per_receiver", webhooks.per_receiver as u64),
+        ("timeout_seconds", webhooks.timeout_seconds),
+        ("keep_days", webhooks.keep_days.into()),
+    ] {
+        if given == 0 {
+            wrong.push(format!("`webhooks.{name}` is 0, at least 1 is needed"));
+        }
     }
     if config.accounts.device_codes_per_minute == 0 {
         wrong.push("`accounts.device_codes_per_minute` is 0: no device could sign in".to_owned());

@@ -24,6 +24,7 @@ pub fn deliveries(config: &Config) -> DeliverySettings {
     let webhooks = &config.webhooks;
     DeliverySettings {
         concurrency: webhooks.concurrency,
+        per_org: webhooks.per_organization,
         per_receiver: webhooks.per_receiver,
         timeout: Duration::from_secs(webhooks.timeout_seconds),
         schedule: Schedule {

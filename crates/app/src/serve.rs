@@ -13,7 +13,7 @@ use domain::time::Millis;
 use engine::{Admission, Deliveries, DeliveryParts, Engine, Settings};
 use neural::Runtime;
 use service::Service;
-use store::{Store, WorkerId};
+use store::{Keeping, Store, WorkerId};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -123,7 +123,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             }
         }),
         tokio::spawn(watch_queue(Arc::clone(&opened.store), engine.admission().clone(), page)),
-        tokio::spawn(sweep(opened)),
+        tokio::spawn(sweep(opened, keeping(config))),
     ];
     let router = api::router(
         service.clone(),
@@ -314,8 +314,14 @@ fn fetch_early(config: &Config, networks: &Arc<Runtime>) {
     });
 }
 
-/// Removes what uploads that broke off have left behind.
-async fn sweep(opened: Opened) {
+/// How long what is over is remembered.
+fn keeping(config: &Config) -> Keeping {
+    let days = |many: i64| Millis::seconds(many * 24 * 3_600);
+    Keeping { deliveries: days(config.webhooks.keep_days.into()), access: days(90) }
+}
+
+/// Removes what uploads that broke off have left behind, and forgets what has long been over.
+async fn sweep(opened: Opened, keeping: Keeping) {
     loop {
         let before = opened.store.clock().now() + Millis(-24 * 3_600_000);
         match opened.blobs.sweep_temp(before).await {
@@ -323,7 +329,29 @@ async fn sweep(opened: Opened) {
             Ok(count) => tracing::info!("removed {count} unfinished files"),
             Err(error) => tracing::warn!(%error, "cannot remove unfinished files"),
         }
+        forget(&*opened.store, keeping).await;
         tokio::time::sleep(Duration::from_secs(3_600)).await;
+    }
+}
+
+async fn forget(store: &dyn Store, keeping: Keeping) {
+    let mut forgotten = 0;
+    loop {
+        match store.sweep(keeping).await {
+            Ok(swept) if swept.total() == 0 => break,
+            Ok(swept) => forgotten += swept.total(),
+            Err(error) => {
+                tracing::warn!(%error, "cannot forget what has long been over");
+                break;
+            }
+        }
+        // Others have their turn with the database.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    if forgotten > 0 {
+        tracing::info!(
+            "forgot {forgotten} deliveries, connections, invitations and sessions that have long been over"
+        );
     }
 }
 

@@ -1,13 +1,15 @@
 //! Tells those who asked: takes deliveries that are due, has them worded and signed, posts them, and keeps how it went.
-//! A receiver that hangs has a few places and no more, so that it holds up nobody else.
+//! A receiver that hangs has a few places and no more, and so has an organization, however many of its receivers hang: they
+//! hold up nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use domain::delivery::{Report, Schedule, Verdict};
 use domain::event::{Dialect, Event};
-use domain::id::{Ids, LeaseToken};
+use domain::id::{Ids, LeaseToken, OrgId};
 use domain::time::{Millis, Timestamp};
 use outbound::{Answer, Failure, Outbound, Request};
 use store::{Store, StoreError, Taken, Taking, WebhookSecret};
@@ -39,6 +41,8 @@ pub struct DeliveryParts {
 pub struct DeliverySettings {
     /// Attempts under way at once.
     pub concurrency: usize,
+    /// Of these, for one organization at most.
+    pub per_org: usize,
     /// Of these, to one receiver at most.
     pub per_receiver: usize,
     /// Longest time for one attempt.
@@ -53,6 +57,7 @@ impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
             concurrency: 64,
+            per_org: 16,
             per_receiver: 4,
             timeout: Duration::from_secs(10),
             schedule: Schedule::default(),
@@ -78,7 +83,8 @@ struct Shared {
 
 #[derive(Default)]
 struct UnderWay {
-    receivers: BTreeMap<String, usize>,
+    /// Attempts for each organization to each receiver; none that has none.
+    receivers: BTreeMap<OrgId, BTreeMap<String, usize>>,
     tokens: BTreeSet<LeaseToken>,
 }
 
@@ -94,6 +100,7 @@ impl Deliveries {
     pub fn start(parts: DeliveryParts, settings: DeliverySettings) -> Self {
         let settings = DeliverySettings {
             concurrency: settings.concurrency.clamp(1, Semaphore::MAX_PERMITS),
+            per_org: settings.per_org.max(1),
             per_receiver: settings.per_receiver.max(1),
             ..settings
         };
@@ -164,6 +171,7 @@ async fn hinted(changes: &mut tokio::sync::broadcast::Receiver<store::Change>) {
 struct Held {
     shared: Arc<Shared>,
     token: LeaseToken,
+    org: OrgId,
     receiver: String,
     slot: Option<OwnedSemaphorePermit>,
 }
@@ -173,10 +181,13 @@ impl Drop for Held {
         {
             let mut under_way = self.shared.under_way();
             under_way.tokens.remove(&self.token);
-            if let Some(count) = under_way.receivers.get_mut(&self.receiver) {
-                *count -= 1;
-                if *count == 0 {
-                    under_way.receivers.remove(&self.receiver);
+            if let Some(receivers) = under_way.receivers.get_mut(&self.org) {
+                if let Some(count) = receivers.get_mut(&self.receiver) {
+                    *count -= 1;
+                }
+                receivers.retain(|_, count| *count > 0);
+                if receivers.is_empty() {
+                    under_way.receivers.remove(&self.org);
                 }
             }
         }
@@ -187,7 +198,7 @@ impl Drop for Held {
 
 /// Takes what is due as far as there are free places, and sends each. Answers how long nothing needs to be looked at,
 /// unless a place becomes free or something happens.
-async fn take_free(shared: &Arc<Shared>, after: &mut Option<String>) -> Result<Duration, StoreError> {
+async fn take_free(shared: &Arc<Shared>, after: &mut Option<OrgId>) -> Result<Duration, StoreError> {
     let mut slots: Vec<OwnedSemaphorePermit> = Vec::new();
     while let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() {
         slots.push(slot);
@@ -201,18 +212,19 @@ async fn take_free(shared: &Arc<Shared>, after: &mut Option<String>) -> Result<D
     let taking = Taking {
         tokens: slots.iter().map(|_| LeaseToken(ids.next())).collect(),
         lease: Millis(lease.as_millis() as i64),
+        per_org: settings.per_org,
         per_receiver: settings.per_receiver,
         busy: shared.under_way().receivers.clone(),
-        after: after.clone(),
+        after: *after,
     };
     for taken in store.take_deliveries(&taking).await? {
-        *after = Some(taken.receiver.clone());
+        let (org, receiver, token) = (taken.delivery.event.org, taken.receiver.clone(), taken.token);
+        *after = Some(org);
         let held = {
             let mut under_way = shared.under_way();
-            under_way.tokens.insert(taken.token);
-            *under_way.receivers.entry(taken.receiver.clone()).or_default() += 1;
-            let (receiver, token) = (taken.receiver.clone(), taken.token);
-            Held { shared: Arc::clone(shared), token, receiver, slot: slots.pop() }
+            under_way.tokens.insert(token);
+            *under_way.receivers.entry(org).or_default().entry(receiver.clone()).or_default() += 1;
+            Held { shared: Arc::clone(shared), token, org, receiver, slot: slots.pop() }
         };
         tokio::spawn(async move {
             send_and_settle(&held.shared, taken).await;
@@ -240,7 +252,15 @@ async fn send_and_settle(shared: &Shared, taken: Taken) {
         .flatten()
         .map(|secret| secret.0.as_slice())
         .collect();
-    let message = shared.parts.dialect.message(&delivery.event, run);
+    let worded = catch_unwind(AssertUnwindSafe(|| shared.parts.dialect.message(&delivery.event, run)));
+    let Ok(message) = worded else {
+        // It would panic the next time, too.
+        tracing::error!(delivery.id = %delivery.id, "delivery `{}` cannot be put into words; gave it up", delivery.id);
+        let error = Some("message_failed".to_owned());
+        let report = Report { took: Millis(0), status: None, error, answer: String::new() };
+        settle(shared, token, &report, Verdict::GivenUp).await;
+        return;
+    };
     let at = store.clock().now();
     let id = delivery.event.id.to_string();
     let standard = sign::standard(&keys, &id, at, &message.body);

@@ -39,15 +39,23 @@ CREATE TABLE batches (
 ) STRICT;
 CREATE INDEX batches_of_org ON batches (org, created_at, seq);
 
+-- Who asked, and for what, is the earliest run's; so is when it was made, if its label says so in a way that can be read.
 INSERT INTO batches (org, id, name, created_at, author, workflow, workflow_name, runs, charged,
                      queued, running, in_review, succeeded, failed, unpaid, cancelled)
-SELECT r.org, r.batch,
-       coalesce((SELECT l.value FROM labels l WHERE l.run = r.id AND l.key = 'autoretouch_batch_name'), ''),
-       min(r.created_at), r.user, r.workflow, r.workflow_name, count(*), sum(r.charged),
-       sum(r.status = 'queued'), sum(r.status = 'running'), sum(r.status = 'in_review'),
-       sum(r.status = 'succeeded'), sum(r.status = 'failed'), sum(r.status = 'unpaid'),
-       sum(r.status = 'cancelled')
-FROM runs r WHERE r.batch IS NOT NULL GROUP BY r.org, r.batch ORDER BY min(r.created_at);
+SELECT b.org, b.batch,
+       coalesce((SELECT l.value FROM runs n JOIN labels l ON l.run = n.id AND l.key = 'autoretouch_batch_name'
+                 WHERE n.org = b.org AND n.batch = b.batch AND l.value <> '' ORDER BY n.seq LIMIT 1), ''),
+       coalesce((SELECT CAST(round((julianday(l.value) - 2440587.5) * 86400000) AS INTEGER) FROM labels l
+                 WHERE l.run = r.id AND l.key = 'autoretouch_batch_createdAt' AND l.value LIKE '____-__-__T__:__:__%'),
+                r.created_at),
+       r.user, r.workflow, r.workflow_name, b.runs, b.charged,
+       b.queued, b.running, b.in_review, b.succeeded, b.failed, b.unpaid, b.cancelled
+FROM (SELECT org, batch, min(seq) AS first, count(*) AS runs, sum(charged) AS charged,
+             sum(status = 'queued') AS queued, sum(status = 'running') AS running, sum(status = 'in_review') AS in_review,
+             sum(status = 'succeeded') AS succeeded, sum(status = 'failed') AS failed, sum(status = 'unpaid') AS unpaid,
+             sum(status = 'cancelled') AS cancelled
+      FROM runs WHERE batch IS NOT NULL GROUP BY org, batch) b
+JOIN runs r ON r.seq = b.first ORDER BY b.first;
 
 CREATE TRIGGER batches_count_new_runs AFTER INSERT ON runs WHEN NEW.batch IS NOT NULL
 BEGIN

@@ -57,21 +57,21 @@ CREATE TABLE webhook_secrets (
     CHECK ((previous IS NULL) = (previous_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- What was recorded and never sent is sent now. A failed run that was tried again since has lost why it had failed.
+-- What was recorded and never sent is sent now, unless it is more than a day old: that has failed. A failed run that was
+-- tried again since has lost why it had failed. `receiver_of` is the program's.
 INSERT INTO deliveries (id, event, org, run, address, receiver, at, status, started_at, finished_at, charged, result,
-                        failure, state, due_at)
+                        failure, state, attempts, failed, due_at, ended_at)
 SELECT unhex(format('%012x7%s8%s', o.at, substr(hex(randomblob(2)), 2), substr(hex(randomblob(8)), 2))),
-       o.event, o.org, o.run, o.address,
-       lower(substr(o.address, instr(o.address, '://') + 3,
-             instr(substr(o.address, instr(o.address, '://') + 3) || '/', '/') - 1)),
-       o.at, o.status,
+       o.event, o.org, o.run, o.address, receiver_of(o.address), o.at, o.status,
        CASE WHEN r.status = o.status THEN r.started_at WHEN o.status = 'failed' THEN o.at END,
        CASE WHEN r.status = o.status THEN r.finished_at WHEN o.status = 'failed' THEN o.at END,
        CASE WHEN o.status = 'unpaid' THEN 0 ELSE r.charged END,
        CASE WHEN r.status = o.status THEN r.result END,
        CASE WHEN r.status = o.status THEN r.failure
             WHEN o.status = 'failed' THEN '{"code":"unknown","message":"it is not known any more why it failed","fault":"ours"}' END,
-       'pending', o.at
-FROM outbox o JOIN runs r ON r.id = o.run
+       iif(o.old, 'failed', 'pending'), o.old, o.old, iif(o.old, NULL, o.at), iif(o.old, unixepoch() * 1000, NULL)
+FROM (SELECT *, at < (unixepoch() - 86400) * 1000 AS old FROM outbox) o JOIN runs r ON r.id = o.run
 ORDER BY o.seq;
+INSERT INTO delivery_attempts (delivery, number, at, took, error, answer)
+SELECT id, 1, ended_at, 0, 'too_old', '' FROM deliveries WHERE state = 'failed';
 DROP TABLE outbox;

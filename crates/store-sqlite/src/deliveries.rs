@@ -1,7 +1,5 @@
 //! Deliveries: recorded with the state they tell of, taken on a lease, settled attempt by attempt.
 
-use std::collections::VecDeque;
-
 use async_trait::async_trait;
 use domain::delivery::{
     Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Report, Verdict, receiver,
@@ -19,6 +17,7 @@ use uuid::{Builder, Uuid};
 
 use crate::audit::record;
 use crate::database::Sqlite;
+use crate::error::store_error;
 use crate::rows::{self, RUN_COLUMNS, named, time, unreadable, uuid};
 use crate::sql::Sql;
 use crate::writer::Tx;
@@ -103,29 +102,110 @@ fn run_then() -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// Takes turns over the receivers that have something due, going on after the one served last.
+/// Receivers put into the row in one round, at most.
+const NEW_IN_ROW: i64 = 512;
+
+pub(crate) const LAST_TURN: &str =
+    "SELECT turn FROM receivers WHERE turn IS NOT NULL ORDER BY turn DESC LIMIT 1";
+pub(crate) const LINE_UP: &str = "UPDATE receivers SET turn = ?2 WHERE (org, receiver) IN (
+    SELECT org, receiver FROM receivers WHERE turn IS NULL AND next_due <= ?1 ORDER BY next_due LIMIT ?3)";
+pub(crate) const NEXT_ORG: &str =
+    "SELECT org FROM receivers WHERE turn IS NOT NULL AND org > ?1 ORDER BY org LIMIT 1";
+pub(crate) const NEXT_RECEIVER: &str =
+    "SELECT receiver FROM receivers WHERE org = ?1 AND turn IS NOT NULL ORDER BY turn, receiver";
+pub(crate) const OLDEST: &str = "SELECT id FROM deliveries
+    WHERE state = 'pending' AND org = ?1 AND receiver = ?2 ORDER BY due_at, seq LIMIT 1";
+
+/// Takes turns over the organizations that have something due, going on after the one served last; one delivery a turn.
 fn take(tx: &Tx<'_>, taking: &Taking) -> Result<Vec<Taken>, StoreError> {
-    let mut tokens = taking.tokens.iter();
+    let mut tokens = taking.tokens.iter().copied();
+    let mut busy = taking.busy.clone();
     let mut taken = Vec::new();
-    // What each receiver may still get; turns are taken one delivery at a time.
-    let mut turns: VecDeque<(String, usize)> = receivers_due(tx, taking)?.into();
-    while tokens.len() > 0
-        && let Some((receiver, free)) = turns.pop_front()
-    {
-        let first = tx.conn.one(
-            "SELECT id FROM deliveries WHERE state = 'pending' AND receiver = ?1 AND due_at <= ?2
-             ORDER BY due_at, seq LIMIT 1",
-            params![receiver, tx.now.0],
-            |row| uuid(row, 0),
-        )?;
-        let Some(id) = first else { continue };
-        let Some(token) = tokens.next() else { break };
-        taken.extend(lease(tx, DeliveryId(id), *token, taking.lease)?);
-        if free > 1 {
-            turns.push_back((receiver, free - 1));
+    let mut after = taking.after;
+    // Each round finds out who is due, serves everybody once, and lets those who were served stand at the end of the row.
+    while tokens.len() > 0 {
+        let spent = tokens.len();
+        line_up(tx)?;
+        for org in orgs_in_turn(tx, after, tokens.len())? {
+            let under_way = busy.entry(org).or_default();
+            if under_way.values().sum::<usize>() >= taking.per_org {
+                continue;
+            }
+            let Some(receiver) = receiver_in_turn(tx, org, |receiver| {
+                under_way.get(receiver).copied().unwrap_or(0) < taking.per_receiver
+            })?
+            else {
+                continue;
+            };
+            let Some(token) = tokens.next() else { break };
+            if let Some(leased) = lease(tx, oldest(tx, org, &receiver)?, token, taking.lease)? {
+                taken.push(leased);
+                *under_way.entry(receiver).or_default() += 1;
+            }
+            after = Some(org);
+        }
+        if tokens.len() == spent {
+            break;
         }
     }
     Ok(taken)
+}
+
+/// Gives those that have become due a place at the end of the row.
+fn line_up(tx: &Tx<'_>) -> Result<(), StoreError> {
+    let last = tx.conn.one(LAST_TURN, [], |row| row.get::<_, i64>(0))?.unwrap_or(0);
+    tx.conn.exec(LINE_UP, params![tx.now.0, last + 1, NEW_IN_ROW]).map(drop)
+}
+
+/// Up to `many` organizations with a receiver in the row, beginning after that one. Each step is one look into an index.
+fn orgs_in_turn(tx: &Tx<'_>, last: Option<OrgId>, many: usize) -> Result<Vec<OrgId>, StoreError> {
+    let mut found: Vec<OrgId> = Vec::new();
+    let mut at = last;
+    let mut wrapped = last.is_none();
+    while found.len() < many {
+        // Every blob sorts after the empty one.
+        let after: &[u8] = at.as_ref().map_or(&[], |org| org.0.as_bytes());
+        let next = tx.conn.one(NEXT_ORG, [after], |row| uuid(row, 0).map(OrgId))?;
+        match next.filter(|next| !wrapped || last.is_none_or(|last| *next <= last)) {
+            Some(org) => {
+                found.push(org);
+                at = Some(org);
+            }
+            None if wrapped => break,
+            None => (at, wrapped) = (None, true),
+        }
+    }
+    Ok(found)
+}
+
+/// The first receiver of the organization in the row that may be served. Those that may not have something under way each,
+/// so that there are never many.
+fn receiver_in_turn(
+    tx: &Tx<'_>,
+    org: OrgId,
+    may_be_served: impl Fn(&str) -> bool,
+) -> Result<Option<String>, StoreError> {
+    let find = || {
+        let mut statement = tx.conn.prepare_cached(NEXT_RECEIVER)?;
+        let mut rows = statement.query([org.0.as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            let receiver = row.get_ref(0)?.as_str()?;
+            if may_be_served(receiver) {
+                return Ok(Some(receiver.to_owned()));
+            }
+        }
+        Ok(None)
+    };
+    find().map_err(store_error)
+}
+
+/// What is due to a receiver in the row, the oldest first.
+fn oldest(tx: &Tx<'_>, org: OrgId, receiver: &str) -> Result<DeliveryId, StoreError> {
+    let found =
+        tx.conn.one(OLDEST, params![org.0.as_bytes(), receiver], |row| uuid(row, 0).map(DeliveryId))?;
+    found.ok_or_else(|| {
+        StoreError::Corrupt(format!("nothing is to be told to `{receiver}`, whose turn it is"))
+    })
 }
 
 fn lease(tx: &Tx<'_>, id: DeliveryId, token: LeaseToken, lease: Millis) -> Result<Option<Taken>, StoreError> {
@@ -161,50 +241,16 @@ fn lease(tx: &Tx<'_>, id: DeliveryId, token: LeaseToken, lease: Millis) -> Resul
         })
     });
     match found {
-        // It stays leased, rather than stopping all others.
+        // It is given up, rather than stopping all others or coming back for ever.
         Err(StoreError::Corrupt(reason)) => {
             error!(delivery.id = %id, "delivery `{id}` cannot be read: {reason}");
+            let error = Some("delivery_unreadable".to_owned());
+            let report = Report { took: Millis(0), status: None, error, answer: String::new() };
+            settle(tx, token, &report, Verdict::GivenUp)?;
             Ok(None)
         }
         found => found,
     }
-}
-
-/// Receivers with something due that are not busy, with how many deliveries each may get, in turn after the one served
-/// last. Each step is one look into an index, however long a receiver's backlog is.
-fn receivers_due(tx: &Tx<'_>, taking: &Taking) -> Result<Vec<(String, usize)>, StoreError> {
-    let anything = "SELECT 1 FROM deliveries WHERE state = 'pending' AND due_at <= ?1 LIMIT 1";
-    if tx.conn.one(anything, [tx.now.0], |_| Ok(()))?.is_none() {
-        return Ok(Vec::new());
-    }
-    let mut found: Vec<(String, usize)> = Vec::new();
-    let last = taking.after.as_deref();
-    let mut at = last.map(str::to_owned);
-    let mut wrapped = last.is_none();
-    while found.len() < taking.tokens.len() {
-        let next: Option<String> = tx.conn.one(
-            "SELECT receiver FROM deliveries WHERE state = 'pending' AND receiver > ?1 ORDER BY receiver LIMIT 1",
-            [at.as_deref().unwrap_or_default()],
-            |row| row.get(0),
-        )?;
-        let Some(receiver) = next.filter(|next| !(wrapped && last.is_some_and(|last| next.as_str() > last)))
-        else {
-            if wrapped {
-                break;
-            }
-            (at, wrapped) = (None, true);
-            continue;
-        };
-        let busy = taking.busy.get(&receiver).copied().unwrap_or(0);
-        let free = taking.per_receiver.saturating_sub(busy);
-        let is_due =
-            "SELECT 1 FROM deliveries WHERE state = 'pending' AND receiver = ?1 AND due_at <= ?2 LIMIT 1";
-        if free > 0 && tx.conn.one(is_due, params![receiver, tx.now.0], |_| Ok(()))?.is_some() {
-            found.push((receiver.clone(), free));
-        }
-        at = Some(receiver);
-    }
-    Ok(found)
 }
 
 fn settle(tx: &Tx<'_>, token: LeaseToken, report: &Report, verdict: Verdict) -> Result<bool, StoreError> {
@@ -230,14 +276,20 @@ fn settle(tx: &Tx<'_>, token: LeaseToken, report: &Report, verdict: Verdict) -> 
     Ok(true)
 }
 
-fn list(
-    conn: &Connection,
+/// The query of a list and its parameters. Which index it goes by is said, not left to be guessed: a run has few
+/// deliveries, and an organization has many.
+pub(crate) fn listing(
     org: OrgId,
     filter: &DeliveryFilter,
     limit: u32,
     after: Option<Cursor>,
-) -> Result<Slice<Delivery>, StoreError> {
-    let mut sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.org = ?");
+) -> (String, Vec<Value>) {
+    let index = match filter {
+        DeliveryFilter { run: Some(_), .. } => "deliveries_of_run",
+        DeliveryFilter { status: Some(_), .. } => "deliveries_in_state",
+        _ => "deliveries_of_org",
+    };
+    let mut sql = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries d INDEXED BY {index} WHERE d.org = ?");
     let mut params = vec![Value::Blob(org.0.as_bytes().to_vec())];
     let mut also = |condition: &str, values: &[Value]| {
         sql.push_str(condition);
@@ -254,6 +306,17 @@ fn list(
         also(" AND (d.at, d.id) < (?, ?)", &[Value::Integer(at.0), id]);
     }
     also(" ORDER BY d.at DESC, d.id DESC LIMIT ?", &[Value::Integer(i64::from(limit) + 1)]);
+    (sql, params)
+}
+
+fn list(
+    conn: &Connection,
+    org: OrgId,
+    filter: &DeliveryFilter,
+    limit: u32,
+    after: Option<Cursor>,
+) -> Result<Slice<Delivery>, StoreError> {
+    let (sql, params) = listing(org, filter, limit, after);
     let mut entries = conn.all(&sql, params_from_iter(&params), delivery)?;
     let more = entries.len() > limit as usize;
     entries.truncate(limit as usize);

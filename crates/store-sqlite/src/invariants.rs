@@ -62,7 +62,10 @@ const RULES: &[(&str, &str)] = &[
         "SELECT format('%s %s to %s', lower(hex(r.id)), r.status, w.value)
          FROM runs r, json_each(r.webhooks) w
          WHERE r.status IN ('succeeded', 'failed', 'unpaid', 'in_review', 'cancelled') AND NOT EXISTS (
-             SELECT 1 FROM deliveries o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status)",
+             SELECT 1 FROM deliveries o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status)
+         -- What ended long ago may be forgotten.
+         AND coalesce(r.finished_at, r.started_at, r.created_at) >= coalesce(
+             (SELECT before FROM forgotten WHERE what = 'deliveries'), -9223372036854775808)",
     ),
     (
         "a delivery has an attempt for each that it counts",
@@ -74,6 +77,13 @@ const RULES: &[(&str, &str)] = &[
         "what is delivered was taken by its receiver, and nothing else was",
         "SELECT lower(hex(d.id)) FROM deliveries d WHERE (d.state = 'delivered') > EXISTS (
              SELECT 1 FROM delivery_attempts a WHERE a.delivery = d.id AND a.error IS NULL)",
+    ),
+    (
+        "it is known when the first delivery to a receiver is due, and of nobody else",
+        "SELECT format('%s of %s', r.receiver, lower(hex(r.org))) FROM receivers r
+         FULL JOIN (SELECT org, receiver, min(due_at) AS due_at FROM deliveries WHERE state = 'pending'
+                    GROUP BY org, receiver) d ON d.org = r.org AND d.receiver = r.receiver
+         WHERE r.next_due IS NOT d.due_at",
     ),
     (
         "a delivery knows its run's organization",
@@ -118,6 +128,11 @@ const RULES: &[(&str, &str)] = &[
             OR EXISTS (SELECT 1 FROM json_each(r.labels) j WHERE NOT EXISTS (
                 SELECT 1 FROM labels l WHERE l.run = r.id AND l.key = j.key AND l.value = j.value
                     AND l.org = r.org AND l.created_at = r.created_at))",
+    ),
+    (
+        "it is known whether a run says that it belongs to a batch",
+        "SELECT lower(hex(id)) FROM runs r WHERE says_batch <> EXISTS (SELECT 1 FROM labels l WHERE l.run = r.id
+             AND l.key IN ('autoretouch_batch_id', 'autoretouch_batch_name', 'autoretouch_batch_createdAt'))",
     ),
     (
         "a batch counts its runs",

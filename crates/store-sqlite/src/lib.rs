@@ -16,6 +16,8 @@ mod feed;
 mod idempotency;
 #[cfg(any(test, feature = "invariants"))]
 mod invariants;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod readers;
 mod reviews;
@@ -25,6 +27,9 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgrade;
+mod upkeep;
 mod workflows;
 mod writer;
 

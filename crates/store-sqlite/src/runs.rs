@@ -79,9 +79,9 @@ fn insert(tx: &Tx<'_>, filed: &Filed, status: Status, charged: u32) -> Result<()
     let run = &filed.new.run;
     tx.conn.exec(
         "INSERT INTO runs (id, org, workflow, version, created_at, status, charged, price, accepted, workflow_name,
-                           user, input, input_name, labels, overrides, webhooks, batch, more_inputs)
+                           user, input, input_name, labels, overrides, webhooks, batch, more_inputs, says_batch)
          VALUES (:id, :org, :workflow, :version, :created_at, :status, :charged, :price, :status, :workflow_name,
-                 :user, :input, :input_name, :labels, :overrides, :webhooks, :batch, :more_inputs)",
+                 :user, :input, :input_name, :labels, :overrides, :webhooks, :batch, :more_inputs, :says_batch)",
         named_params! {
             ":id": run.id.0.as_bytes(),
             ":org": run.org.0.as_bytes(),
@@ -100,6 +100,7 @@ fn insert(tx: &Tx<'_>, filed: &Filed, status: Status, charged: u32) -> Result<()
             ":webhooks": filed.webhooks,
             ":batch": filed.new.batch.as_ref().map(|batch| &batch.id),
             ":more_inputs": filed.more_inputs,
+            ":says_batch": BATCH_LABELS.iter().any(|key| run.labels.contains_key(*key)),
         },
     )?;
     for (key, value) in &run.labels {
@@ -164,91 +165,194 @@ fn retry(
     Ok(Retried::Queued)
 }
 
-/// Which rows a filter means: what follows `FROM`, its parameters, and the order in which an index gives them.
-struct Selection {
+/// The labels of which each says that a run belongs to a batch: those `runs.says_batch` goes by.
+const BATCH_LABELS: [&str; 3] =
+    ["autoretouch_batch_id", "autoretouch_batch_name", "autoretouch_batch_createdAt"];
+
+/// Rows that one walk along one index finds: what follows `FROM`, and its parameters.
+#[derive(Clone)]
+struct Part {
     from: String,
     params: Vec<Value>,
-    newest_first: &'static str,
+}
+
+impl Part {
+    fn also(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        self.from.push_str(condition);
+        self.params.extend(values);
+    }
+}
+
+/// Which rows a filter means. Which index finds them is said, not left to be guessed, so that a list takes the same time
+/// whatever the database knows of itself. Each part is in the list's order, and they have no row in common.
+pub(crate) struct Selection {
+    parts: Vec<Part>,
+    /// The columns the list is ordered by: when a run was created, and its id.
+    order: (&'static str, &'static str),
 }
 
 impl Selection {
-    fn of(org: OrgId, filter: &RunFilter) -> Self {
+    pub(crate) fn of(org: OrgId, filter: &RunFilter) -> Self {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let org = Value::Blob(org.0.as_bytes().to_vec());
+        let without_batch =
+            BATCH_LABELS.iter().all(|key| filter.without_labels.iter().any(|each| each == key));
+        let mut statuses = filter.statuses.clone();
+        statuses.sort_by_key(|status| status.as_str());
+        statuses.dedup();
+        // Most runs have succeeded; the other statuses tell few from many.
+        let few = !statuses.is_empty() && !statuses.contains(&Status::Succeeded);
         let mut labels = filter.labels.iter();
-        let mut params = vec![Value::Blob(org.0.as_bytes().to_vec())];
-        // With a label, its own index comes first: labels tell few runs from many, and it is in the list's order.
-        let (mut from, newest_first) = match labels.next() {
-            Some((key, value)) => {
-                params.extend([Value::Text(key.clone()), Value::Text(value.clone())]);
-                let from = "labels l CROSS JOIN runs r ON r.id = l.run
-                            WHERE l.org = ? AND l.key = ? AND l.value = ?";
-                (from.to_owned(), "l.created_at DESC, l.run DESC")
-            }
-            None => ("runs r WHERE r.org = ?".to_owned(), "r.created_at DESC, r.id DESC"),
+        let by_status = Index::RunsInStatus;
+        let index = match filter {
+            _ if !filter.labels.is_empty() => Index::Labels,
+            RunFilter { batch: Some(_), .. } => Index::Runs("runs_of_batch"),
+            RunFilter { input_name: Some(_), .. } => Index::Runs("runs_of_input"),
+            _ if few => by_status,
+            RunFilter { workflow: Some(_), .. } => Index::Runs("runs_of_workflow"),
+            _ if without_batch => Index::Runs("runs_without_batch"),
+            _ if !statuses.is_empty() => by_status,
+            _ => Index::Runs("runs_of_org"),
         };
-        let mut also = |condition: &str, values: &[Value]| {
-            from.push_str(condition);
-            params.extend_from_slice(values);
+        let (mut whole, order) = match (&index, labels.next()) {
+            (Index::Labels, Some((key, value))) => {
+                let from = "labels l CROSS JOIN runs r ON r.id = l.run WHERE l.org = ? AND l.key = ? AND l.value = ?";
+                let params = vec![org, text(key), text(value)];
+                (Part { from: from.to_owned(), params }, ("l.created_at", "l.run"))
+            }
+            (index, _) => {
+                let from = format!("runs r INDEXED BY {} WHERE r.org = ?", index.name());
+                (Part { from, params: vec![org] }, ("r.created_at", "r.id"))
+            }
         };
         if let Some(workflow) = filter.workflow {
-            also(" AND r.workflow = ?", &[Value::Blob(workflow.0.as_bytes().to_vec())]);
-        }
-        if !filter.statuses.is_empty() {
-            let places = vec!["?"; filter.statuses.len()].join(", ");
-            let names: Vec<_> =
-                filter.statuses.iter().map(|status| Value::Text(status.as_str().to_owned())).collect();
-            also(&format!(" AND r.status IN ({places})"), &names);
+            whole.also(" AND r.workflow = ?", [Value::Blob(workflow.0.as_bytes().to_vec())]);
         }
         if let Some(name) = &filter.input_name {
-            also(" AND r.input_name = ?", &[Value::Text(name.clone())]);
+            whole.also(" AND r.input_name = ?", [text(name)]);
         }
         for (key, value) in labels {
-            also(
+            whole.also(
                 " AND EXISTS (SELECT 1 FROM labels x WHERE x.run = r.id AND x.key = ? AND x.value = ?)",
-                &[Value::Text(key.clone()), Value::Text(value.clone())],
+                [text(key), text(value)],
             );
         }
         if let Some(batch) = &filter.batch {
-            also(" AND r.batch = ?", &[Value::Text(batch.clone())]);
+            whole.also(" AND r.batch = ?", [text(batch)]);
+        }
+        if without_batch {
+            whole.also(" AND r.says_batch = 0", []);
         }
         for key in &filter.without_labels {
-            also(
-                " AND NOT EXISTS (SELECT 1 FROM labels x WHERE x.run = r.id AND x.key = ?)",
-                &[Value::Text(key.clone())],
-            );
+            if !without_batch || !BATCH_LABELS.contains(&key.as_str()) {
+                whole.also(
+                    " AND NOT EXISTS (SELECT 1 FROM labels x WHERE x.run = r.id AND x.key = ?)",
+                    [text(key)],
+                );
+            }
         }
-        Self { from, params, newest_first }
+        let parts = match index {
+            // The index is in the list's order within one status only.
+            Index::RunsInStatus => statuses
+                .iter()
+                .map(|status| {
+                    let mut part = whole.clone();
+                    part.also(" AND r.status = ?", [text(status.as_str())]);
+                    part
+                })
+                .collect(),
+            _ => {
+                if !statuses.is_empty() {
+                    let places = vec!["?"; statuses.len()].join(", ");
+                    let names = statuses.iter().map(|status| text(status.as_str()));
+                    whole.also(&format!(" AND r.status IN ({places})"), names);
+                }
+                vec![whole]
+            }
+        };
+        Self { parts, order }
     }
 
     /// Only what comes after the run `before` in the list's order. Answers nothing if the organization has no such run.
-    fn before(mut self, conn: &Connection, org: OrgId, before: RunId) -> Result<Option<Self>, StoreError> {
+    fn before(self, conn: &Connection, org: OrgId, before: RunId) -> Result<Option<Self>, StoreError> {
         let made = conn.one(
             "SELECT created_at FROM runs WHERE id = ?1 AND org = ?2",
             params![before.0.as_bytes(), org.0.as_bytes()],
             |row| row.get::<_, i64>(0),
         )?;
-        let Some(made) = made else { return Ok(None) };
-        self.from.push_str(if self.newest_first.starts_with("l.") {
-            " AND (l.created_at, l.run) < (?, ?)"
-        } else {
-            " AND (r.created_at, r.id) < (?, ?)"
-        });
-        self.params.extend([Value::Integer(made), Value::Blob(before.0.as_bytes().to_vec())]);
-        Ok(Some(self))
+        Ok(made.map(|made| self.after(made, before)))
     }
 
-    fn newest(self, conn: &Connection, limit: i64, offset: i64) -> Result<Vec<Run>, StoreError> {
-        let Self { from, mut params, newest_first } = self;
+    pub(crate) fn after(mut self, made: i64, before: RunId) -> Self {
+        let (created_at, id) = self.order;
+        for part in &mut self.parts {
+            let place = [Value::Integer(made), Value::Blob(before.0.as_bytes().to_vec())];
+            part.also(&format!(" AND ({created_at}, {id}) < (?, ?)"), place);
+        }
+        self
+    }
+
+    /// The query of a part of the list, newest first. Its parameters are those of [`Self::params`], a limit and an offset.
+    pub(crate) fn list(&self) -> String {
+        let columns = format!("r.{}", RUN_COLUMNS.replace(", ", ", r."));
+        let (created_at, id) = self.order;
+        if let [part] = self.parts.as_slice() {
+            let from = &part.from;
+            return format!(
+                "SELECT {columns} FROM {from} ORDER BY {created_at} DESC, {id} DESC LIMIT ? OFFSET ?"
+            );
+        }
+        // Indexes alone are walked and merged; only what is wanted is looked up.
+        let parts: Vec<_> =
+            self.parts.iter().map(|part| format!("SELECT {created_at}, {id} FROM {}", part.from)).collect();
+        format!(
+            "SELECT {columns} FROM ({} ORDER BY 1 DESC, 2 DESC LIMIT ? OFFSET ?) l CROSS JOIN runs r ON r.id = l.id
+             ORDER BY l.created_at DESC, l.id DESC",
+            parts.join(" UNION ALL ")
+        )
+    }
+
+    /// The query that counts the whole list.
+    pub(crate) fn total(&self) -> String {
+        let counts: Vec<_> =
+            self.parts.iter().map(|part| format!("(SELECT count(*) FROM {})", part.from)).collect();
+        format!("SELECT {}", counts.join(" + "))
+    }
+
+    fn params(&self) -> Vec<Value> {
+        self.parts.iter().flat_map(|part| part.params.iter().cloned()).collect()
+    }
+
+    fn newest(&self, conn: &Connection, limit: i64, offset: i64) -> Result<Vec<Run>, StoreError> {
+        let mut params = self.params();
         params.extend([Value::Integer(limit), Value::Integer(offset)]);
-        let columns = RUN_COLUMNS.replace(", ", ", r.");
-        let list = format!("SELECT r.{columns} FROM {from} ORDER BY {newest_first} LIMIT ? OFFSET ?");
-        conn.all(&list, params_from_iter(&params), rows::run)
+        conn.all(&self.list(), params_from_iter(&params), rows::run)
     }
 
-    fn page(self, conn: &Connection, window: Window) -> Result<Page<Run>, StoreError> {
-        let count = format!("SELECT count(*) FROM {}", self.from);
-        let total = conn.count(&count, params_from_iter(&self.params))?;
+    fn page(&self, conn: &Connection, window: Window) -> Result<Page<Run>, StoreError> {
+        let total = conn.count(&self.total(), params_from_iter(&self.params()))?;
         let (limit, offset) = limits(window);
         Ok(Page { entries: self.newest(conn, limit, offset)?, total })
+    }
+}
+
+/// What a list is found by.
+enum Index {
+    /// The index of labels: they tell few runs from many.
+    Labels,
+    /// The index of runs by status, once for each status.
+    RunsInStatus,
+    /// This index of runs.
+    Runs(&'static str),
+}
+
+impl Index {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Labels => "labels_by_value",
+            Self::RunsInStatus => "runs_in_status",
+            Self::Runs(name) => name,
+        }
     }
 }
 

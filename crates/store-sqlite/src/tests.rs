@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 
-use domain::id::{EntryId, OrgId, RunId};
+use domain::delivery::{DeliveryFilter, DeliveryStatus};
+use domain::id::{EntryId, LeaseToken, OrgId, RunId};
 use domain::run::Status;
 use domain::time::Millis;
 use rusqlite::Connection;
 use store::suite::fixture::{Tenant, World};
 use store::suite::{Empty, ManualClock};
-use store::{Store, StoreError};
+use store::{Store, StoreError, Taking};
 use tempfile::TempDir;
 
 use crate::sql::Sql;
@@ -257,6 +258,47 @@ async fn a_run_that_cannot_be_read_stops_nobody_else() {
     }
     assert_eq!(world.store.next_due().await.unwrap(), None, "it was given up in the end");
     assert!(matches!(world.store.run(&[tenant.org], damaged).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_cannot_be_read_is_given_up_at_once() {
+    let opened = Opened::new().await;
+    let Opened { world, tenant, .. } = &opened;
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let mut new = world.new_run(tenant);
+        new.run.webhooks.push("https://example.test/".to_owned());
+        world.store.accept(&new).await.unwrap();
+        let claim = world.claim_one().await;
+        world.settle(claim.token, &world.success()).await;
+        runs.push(new.run.id);
+    }
+    opened
+        .raw()
+        .execute("UPDATE deliveries SET result = '{' WHERE run = ?1", [runs[0].0.as_bytes()])
+        .unwrap();
+    let taking = || Taking {
+        tokens: (0..4).map(|_| LeaseToken(world.id())).collect(),
+        lease: Millis::seconds(30),
+        per_org: 1,
+        per_receiver: 1,
+        busy: std::collections::BTreeMap::new(),
+        after: None,
+    };
+    let taken = world.store.take_deliveries(&taking()).await.unwrap();
+    assert_eq!(
+        taken.iter().map(|taken| taken.run.id).collect::<Vec<_>>(),
+        [runs[1]],
+        "its place is used by another"
+    );
+    let filter = DeliveryFilter { run: Some(runs[0]), status: Some(DeliveryStatus::Failed) };
+    let failed = world.store.deliveries(tenant.org, &filter, 9, None).await.unwrap().entries.remove(0);
+    let (_, attempts) = world.store.delivery(&[tenant.org], failed.id).await.unwrap().unwrap();
+    assert_eq!(attempts[0].report.error.as_deref(), Some("delivery_unreadable"));
+    world.clock.advance(Millis::seconds(60));
+    let again = world.store.take_deliveries(&taking()).await.unwrap();
+    assert_eq!(again.iter().map(|taken| taken.run.id).collect::<Vec<_>>(), [runs[1]]);
+    opened.check();
 }
 
 #[tokio::test(flavor = "multi_thread")]

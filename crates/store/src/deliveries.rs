@@ -18,12 +18,15 @@ pub struct Taking {
     pub tokens: Vec<LeaseToken>,
     /// When others may take them, unless they are settled before.
     pub lease: Millis,
-    /// Deliveries to one receiver at a time, at most.
+    /// Deliveries of one organization at a time, at most.
+    pub per_org: usize,
+    /// Of these, to one receiver at most.
     pub per_receiver: usize,
-    /// How many the sender has under way to each receiver, as [`domain::delivery::receiver`] names it.
-    pub busy: BTreeMap<String, usize>,
-    /// The receiver served last, where turns go on.
-    pub after: Option<String>,
+    /// How many the sender has under way for each organization to each receiver, as [`domain::delivery::receiver`] names
+    /// it.
+    pub busy: BTreeMap<OrgId, BTreeMap<String, usize>>,
+    /// The organization served last, where turns go on.
+    pub after: Option<OrgId>,
 }
 
 /// A delivery in a sender's hands.
@@ -76,8 +79,9 @@ pub struct WebhookSecrets {
 /// Events on their way to those who asked to be told.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Takes deliveries that are due, or whose lease is over, in turns over the receivers that have some: one with a
-    /// long backlog delays no other, and one that is busy is passed over. Oldest first for each receiver.
+    /// Takes deliveries that are due, or whose lease is over: organizations in turn, the receivers of one in turn, oldest
+    /// first for each receiver. Neither an organization nor a receiver with a long backlog delays another, and those that
+    /// have as much under way as they may are passed over. Costs what it takes, however much waits.
     async fn take_deliveries(&self, taking: &Taking) -> Result<Vec<Taken>, StoreError>;
 
     /// Ends an attempt and keeps how it went. Answers whether it counted: an old token changes nothing.

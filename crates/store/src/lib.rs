@@ -17,6 +17,7 @@ mod reviews;
 mod runs;
 #[cfg(feature = "suite")]
 pub mod suite;
+mod upkeep;
 mod workflows;
 
 pub use access::{Access, Founding, NewUser, SigningKey};
@@ -30,6 +31,7 @@ pub use idempotency::{ANSWERS_KEPT, Idempotency};
 pub use queue::{Claim, Depth, Lost, Queue, Settled, Settlement, WorkerId};
 pub use reviews::{Judged, Judgement, Reviews, Ruling};
 pub use runs::{Accepted, NewRun, Retried, Runs};
+pub use upkeep::{Keeping, Swept, Upkeep};
 pub use workflows::{Images, Ledger, Revised, TopUp, Workflows};
 
 use domain::id::{OrgId, RunId};
@@ -52,6 +54,7 @@ pub trait Store:
     + Feed
     + Idempotency
     + Deliveries
+    + Upkeep
 {
     /// The clock that leases, pauses and creation times follow: the database's, so that servers need not agree.
     fn clock(&self) -> &dyn Clock;

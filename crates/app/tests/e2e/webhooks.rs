@@ -122,9 +122,6 @@ fn receive(stream: &mut TcpStream) -> Option<Call> {
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// How an attempt went: the answer's status, and the error's code.
-type Went = (Option<u16>, Option<String>);
-
 struct House {
     server: Server,
     session: Session,
@@ -156,7 +153,7 @@ impl House {
     }
 
     /// What the database says of the one delivery to that port once it has ended: its state, and how its attempts went.
-    fn ended(&self, port: u16) -> (String, Vec<Went>) {
+    fn ended(&self, port: u16) -> (String, Vec<store_sqlite::AttemptKept>) {
         let database = self.server.data().join("packshot.db");
         let began = Instant::now();
         loop {
@@ -171,7 +168,7 @@ impl House {
     }
 }
 
-fn error(status: Option<u16>, code: &str) -> Went {
+fn error(status: Option<u16>, code: &str) -> store_sqlite::AttemptKept {
     (status, Some(code.to_owned()))
 }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Empty;
 use super::fixture::{Tenant, World};
-use crate::{Joined, Joining, MemberChange, NewUser, StoreError};
+use crate::{Joined, Joining, Keeping, MemberChange, NewUser, StoreError, Swept};
 
 const IDLE: Millis = Millis::seconds(12 * 3600);
 const MINUTE: Millis = Millis::seconds(60);
@@ -452,4 +452,44 @@ pub async fn the_audit_is_read_page_by_page(make: impl Fn() -> Empty) {
     assert_eq!(theirs[0].action, "connection.made");
     assert!(world.store.audit(tenant.org, Some(theirs[0].id), 10).await.unwrap().is_empty());
     assert!(world.store.audit(tenant.org, Some(AuditId(world.id())), 10).await.unwrap().is_empty());
+}
+
+/// Connections, invitations and sessions that have long been over; what is open stays, and so does the audit of all.
+pub async fn access_that_is_long_over_is_forgotten(make: impl Fn() -> Empty) {
+    let (world, tenant) = World::founded(make(), 0).await;
+    let store = &world.store;
+    let (kept, ended) = (world.connection(&tenant), world.connection(&tenant));
+    for connection in [&kept, &ended] {
+        store.connect(connection).await.unwrap();
+    }
+    store.revoke(ended.refresh_token).await.unwrap();
+    let (mut open, over, taken_back) = (
+        invitation(&world, &tenant, None),
+        invitation(&world, &tenant, None),
+        invitation(&world, &tenant, None),
+    );
+    let keeping = Keeping { deliveries: MINUTE, access: Millis::seconds(90 * 24 * 3600) };
+    open.expires_at = world.now() + keeping.access + keeping.access;
+    for each in [&open, &over, &taken_back] {
+        store.invite(each).await.unwrap();
+    }
+    store.revoke_invitation(tenant.org, taken_back.id, Some(&tenant.user)).await.unwrap();
+    store.open_session(&session(&world, &tenant.user)).await.unwrap();
+    let audit = actions(&world, &tenant).await;
+    world.clock.advance(keeping.access);
+    assert_eq!(store.sweep(keeping).await.unwrap(), Swept::default());
+    world.clock.advance(Millis(1));
+    assert_eq!(
+        store.sweep(keeping).await.unwrap(),
+        Swept { connections: 1, invitations: 1, ..Swept::default() }
+    );
+    world.clock.advance(Millis::seconds(30 * 24 * 3600));
+    assert_eq!(
+        store.sweep(keeping).await.unwrap(),
+        Swept { invitations: 1, sessions: 1, ..Swept::default() }
+    );
+    assert_eq!(store.sweep(keeping).await.unwrap(), Swept::default());
+    assert!(store.connection_by_refresh_token(kept.refresh_token).await.unwrap().is_some());
+    assert_eq!(store.invitations(tenant.org).await.unwrap(), [open]);
+    assert_eq!(actions(&world, &tenant).await, audit);
 }

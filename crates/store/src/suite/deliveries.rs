@@ -9,7 +9,7 @@ use domain::time::Millis;
 
 use super::Empty;
 use super::fixture::{LEASE, Tenant, World};
-use crate::{Redelivery, Taken, Taking, WebhookSecret};
+use crate::{Keeping, Redelivery, Swept, Taken, Taking, WebhookSecret};
 
 fn report(status: Option<u16>, error: Option<&str>) -> Report {
     Report { took: Millis(12), status, error: error.map(str::to_owned), answer: "said".to_owned() }
@@ -17,7 +17,7 @@ fn report(status: Option<u16>, error: Option<&str>) -> Report {
 
 fn taking(world: &World, many: usize, per_receiver: usize) -> Taking {
     let tokens = (0..many).map(|_| LeaseToken(world.id())).collect();
-    Taking { tokens, lease: LEASE, per_receiver, busy: BTreeMap::new(), after: None }
+    Taking { tokens, lease: LEASE, per_org: 1000, per_receiver, busy: BTreeMap::new(), after: None }
 }
 
 async fn take(world: &World, many: usize) -> Vec<Taken> {
@@ -144,18 +144,55 @@ pub async fn a_receiver_with_a_backlog_delays_no_other(make: impl Fn() -> Empty)
     let first = world.store.take_deliveries(&taking(&world, 8, 2)).await.unwrap();
     let (alpha, slow, zeta) = ("alpha.test:443", "slow.test:443", "zeta.test:443");
     assert_eq!(receivers(&first), [alpha, alpha, slow, slow, zeta]);
-    let busy = Taking { busy: BTreeMap::from([(slow.to_owned(), 2)]), ..taking(&world, 8, 2) };
+    let under_way = BTreeMap::from([(tenant.org, BTreeMap::from([(slow.to_owned(), 2)]))]);
+    let busy = Taking { busy: under_way, ..taking(&world, 8, 2) };
     assert!(world.store.take_deliveries(&busy).await.unwrap().is_empty());
-    // With one token at a time, turns go on after the receiver served last.
+    // With one token at a time, everybody has a turn before anybody has another.
     world.clock.advance(LEASE);
     let mut turns = Vec::new();
-    let mut after = None;
-    for _ in 0..3 {
-        let one = world.store.take_deliveries(&Taking { after, ..taking(&world, 1, 9) }).await.unwrap();
-        turns.extend(receivers(&one));
-        after = turns.last().cloned();
+    for _ in 0..9 {
+        turns.extend(receivers(&world.store.take_deliveries(&taking(&world, 1, 9)).await.unwrap()));
     }
-    assert_eq!(turns, [alpha, slow, zeta]);
+    assert_eq!(turns, [slow, alpha, zeta, slow, alpha, slow, slow, slow, slow]);
+}
+
+/// However many of its receivers hang: each organization has its turn, and no more than its share at a time.
+pub async fn an_organization_with_many_receivers_delays_no_other(make: impl Fn() -> Empty) {
+    let (world, tenant) = World::founded(make(), 50).await;
+    let other = world.tenant("Other", 10).await;
+    let third = world.tenant("Third", 10).await;
+    for run in 0..10 {
+        let hung: Vec<_> =
+            (0..20).map(|number| format!("https://hung.test:{}/", 1000 + 20 * run + number)).collect();
+        ended(&world, &tenant, &hung.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    world.clock.advance(Millis(1));
+    for tenant in [&other, &third] {
+        ended(&world, tenant, &["https://good.test/1", "https://good.test/2", "https://also.test/"]).await;
+    }
+    let orgs = |taken: &[Taken]| taken.iter().map(|taken| taken.delivery.event.org).collect::<Vec<_>>();
+    let count = |taken: &[Taken], org| orgs(taken).into_iter().filter(|each| *each == org).count();
+    let asked = Taking { per_org: 16, ..taking(&world, 64, 1) };
+    let first = world.store.take_deliveries(&asked).await.unwrap();
+    let counts = [&tenant, &other, &third].map(|tenant| count(&first, tenant.org));
+    assert_eq!(counts, [16, 2, 2], "a share for one, one attempt at a time to each receiver");
+    let different: std::collections::BTreeSet<_> = first.iter().map(|taken| &taken.receiver).collect();
+    assert_eq!(different.len(), 18);
+    let mut busy: BTreeMap<_, BTreeMap<String, usize>> = BTreeMap::new();
+    for taken in &first {
+        *busy.entry(taken.delivery.event.org).or_default().entry(taken.receiver.clone()).or_default() += 1;
+    }
+    let again = Taking { per_org: 16, busy, ..taking(&world, 64, 1) };
+    assert!(world.store.take_deliveries(&again).await.unwrap().is_empty(), "everybody has what they may");
+    // The same receiver's place in one organization is no other's.
+    let turns = Taking { after: Some(tenant.org), ..taking(&world, 2, 1) };
+    let turns = world.store.take_deliveries(&turns).await.unwrap();
+    assert_eq!(orgs(&turns), [other.org, third.org]);
+    assert!(turns.iter().all(|taken| taken.receiver == "good.test:443"));
+    let rest = world.store.take_deliveries(&taking(&world, 500, 1)).await.unwrap();
+    assert_eq!(orgs(&rest), vec![tenant.org; 184], "and nobody is forgotten");
+    let different: std::collections::BTreeSet<_> = rest.iter().map(|taken| &taken.receiver).collect();
+    assert_eq!(different.len(), 184);
 }
 
 /// Newest first, by cursor, filtered, and only their own.
@@ -217,4 +254,31 @@ pub async fn a_secret_is_made_once_and_outlives_its_change(make: impl Fn() -> Em
     assert_eq!(store.webhook_secrets(tenant.org, first).await.unwrap().previous, None);
     let nobody = domain::id::OrgId(world.id());
     assert!(store.webhook_secrets(nobody, first).await.is_err());
+}
+
+/// Once it has ended long enough ago; what is pending or young stays, and so do runs and their charges.
+pub async fn a_delivery_is_forgotten_long_after_its_end(make: impl Fn() -> Empty) {
+    let (world, tenant) = World::founded(make(), 10).await;
+    let old = ended(&world, &tenant, &["https://a.test/", "https://b.test/"]).await;
+    let mut taken = take(&world, 2).await;
+    let (pending, done) = (taken.remove(1), taken.remove(0));
+    let store = &world.store;
+    store.settle_delivery(done.token, &report(Some(200), None), Verdict::Delivered).await.unwrap();
+    let keeping = Keeping { deliveries: Millis(1000), access: Millis(1000) };
+    world.clock.advance(Millis(1000));
+    let young = ended(&world, &tenant, &["https://c.test/"]).await;
+    let third = take(&world, 1).await.remove(0);
+    store.settle_delivery(third.token, &report(None, Some("gone")), Verdict::GivenUp).await.unwrap();
+    assert_eq!(store.sweep(keeping).await.unwrap().total(), 0, "kept for as long as was said");
+    world.clock.advance(Millis(1));
+    assert_eq!(store.sweep(keeping).await.unwrap(), Swept { deliveries: 1, ..Swept::default() });
+    assert!(store.delivery(&[tenant.org], done.delivery.id).await.unwrap().is_none());
+    assert_eq!(store.redeliver(&[tenant.org], done.delivery.id).await.unwrap(), Redelivery::Missing);
+    for (run, left) in [(old, pending.delivery.id), (young, third.delivery.id)] {
+        let filter = DeliveryFilter { run: Some(run), status: None };
+        let found = store.deliveries(tenant.org, &filter, 9, None).await.unwrap().entries;
+        assert_eq!(found.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [left]);
+        assert_eq!(world.status(&tenant, run).await, Status::Succeeded);
+    }
+    assert_eq!(store.sweep(keeping).await.unwrap().total(), 0);
 }

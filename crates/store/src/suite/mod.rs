@@ -93,6 +93,7 @@ macro_rules! suite {
                 connections_are_listed_renamed_and_ended,
                 connections_are_listed_page_by_page,
                 the_audit_is_read_page_by_page,
+                access_that_is_long_over_is_forgotten,
             }
             workflows {
                 versions_are_pinned_and_the_latest_is_listed,
@@ -162,7 +163,9 @@ macro_rules! suite {
                 every_attempt_is_kept,
                 a_delivery_whose_lease_is_over_is_taken_again,
                 a_receiver_with_a_backlog_delays_no_other,
+                an_organization_with_many_receivers_delays_no_other,
                 deliveries_are_listed_for_their_owner,
+                a_delivery_is_forgotten_long_after_its_end,
                 a_secret_is_made_once_and_outlives_its_change,
             }
         }

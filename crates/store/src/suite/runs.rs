@@ -273,6 +273,11 @@ pub async fn filters_find_what_they_name(make: impl Fn() -> Empty) {
     assert_eq!(find(RunFilter { labels: labels(&[("batch", "7"), ("sku", "x")]), ..all() }).await, [1]);
     assert_eq!(find(RunFilter { labels: labels(&[("batch", "")]), ..all() }).await, [0; 0]);
     assert_eq!(find(RunFilter { without_labels: vec!["batch".to_owned()], ..all() }).await, [0]);
+    let of_batches = ["autoretouch_batch_id", "autoretouch_batch_name", "autoretouch_batch_createdAt"];
+    let of_batches = of_batches.map(str::to_owned).to_vec();
+    assert_eq!(find(RunFilter { without_labels: of_batches.clone(), ..all() }).await, [3, 2, 1, 0]);
+    let more = [of_batches.clone(), vec!["sku".to_owned()]].concat();
+    assert_eq!(find(RunFilter { without_labels: more, ..all() }).await, [3, 2, 0]);
     let both = vec!["sku".to_owned(), "other".to_owned()];
     assert_eq!(find(RunFilter { without_labels: both.clone(), ..all() }).await, [3, 2, 0]);
     let mixed = RunFilter {
@@ -285,6 +290,17 @@ pub async fn filters_find_what_they_name(make: impl Fn() -> Empty) {
     };
     assert_eq!(find(mixed.clone()).await, [2]);
     assert_eq!(find(RunFilter { input_name: Some("c.jpg".to_owned()), ..mixed }).await, [0; 0]);
+    for key in &of_batches {
+        // The name alone is enough, an empty id as well.
+        let mut new = world.new_run(&tenant);
+        new.run.labels.insert(key.clone(), String::new());
+        world.store.accept(&new).await.unwrap();
+        world.clock.advance(Millis(1));
+    }
+    let without = RunFilter { without_labels: of_batches, ..all() };
+    assert_eq!(find(without.clone()).await, [3, 2, 1, 0]);
+    let queued = vec![Status::Queued, Status::Succeeded];
+    assert_eq!(find(RunFilter { statuses: queued, ..without }).await, [3, 1, 0]);
 }
 
 /// Ties go by id downwards, and pages neither repeat nor leave out.
