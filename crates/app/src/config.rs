@@ -92,6 +92,7 @@ pub struct Uploads {
     pub max_bytes: Bytes,
     pub max_megapixels: u32,
     pub max_side: u32,
+    pub urls_max_bytes: Bytes,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -77,6 +77,7 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
             min_visible: domain::time::Millis(i64::from(config.runs.minimum_visible_ms)),
             max_wait: std::time::Duration::from_secs(config.runs.max_wait_seconds.into()),
             upload_bytes_max: config.uploads.max_bytes.0,
+            fetch_bytes_max: config.uploads.urls_max_bytes.0,
             access_token_lifetime: domain::time::Millis::seconds(config.accounts.access_token_seconds.into()),
             public_url: public_url.to_owned(),
             claim_namespace: config.accounts.claim_namespace.clone(),

@@ -29,7 +29,6 @@ use domain::image::Inspect;
 use domain::time::Timestamp;
 use outbound::Outbound;
 use store::Store;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -50,6 +49,7 @@ use crate::access::Signers;
 use crate::access::Tries;
 use crate::access::{Memberships, Passwords};
 use crate::feed::Channels;
+use crate::fetch::Fetches;
 use crate::waiters::{Seats, Waiters};
 
 /// What a [`Service`] is made of.
@@ -82,7 +82,7 @@ struct Inner {
     inspect: Arc<dyn Inspect>,
     outbound: Outbound,
     /// Places for pictures being fetched, over all requests.
-    fetches: Semaphore,
+    fetches: Fetches,
     settings: ServiceSettings,
     waiters: Waiters,
     seats: Seats,
@@ -106,7 +106,7 @@ impl Service {
             ids,
             inspect,
             outbound,
-            fetches: Semaphore::new(fetch::AT_ONCE_IN_ALL),
+            fetches: Fetches::default(),
             settings,
             waiters: Waiters::default(),
             seats: Seats::default(),

@@ -19,6 +19,10 @@ pub struct ServiceSettings {
     pub upload_bytes_max: u64,
     /// Longest time to fetch one picture from an address.
     pub fetch_time: Duration,
+    /// Largest size of all pictures that one request fetches, in bytes.
+    pub fetch_bytes_max: u64,
+    /// Longest wait for a place to fetch a picture.
+    pub fetch_patience: Duration,
     /// Whether nothing may be fetched.
     pub offline: bool,
     /// How long an access token is good for.
@@ -65,6 +69,8 @@ impl Default for ServiceSettings {
             look_again: Duration::from_secs(1),
             upload_bytes_max: 100 * 1024 * 1024,
             fetch_time: Duration::from_secs(30),
+            fetch_bytes_max: 1024 * 1024 * 1024,
+            fetch_patience: Duration::from_secs(30),
             offline: false,
             access_token_lifetime: Millis::seconds(24 * 3600),
             public_url: "http://127.0.0.1:8787".to_owned(),
