@@ -22,8 +22,12 @@ const GROWTH_MAX: u64 = 100 << 20;
 
 /// Memory the process has now, in bytes.
 fn rss(server: &Server) -> u64 {
+    memory(server, "VmRSS:")
+}
+
+fn memory(server: &Server, which: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("its memory");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
 }
 
@@ -111,4 +115,36 @@ fn many_create_and_wait_at_once() {
     assert!(paid > 0, "executions cost something");
     assert_eq!(balance - session.balance(), paid);
     assert!(!server.log().contains("cannot accept"), "{}", server.log());
+}
+
+/// A PNG whose pixels, which nobody looks at, take `bytes`.
+fn large_png(bytes: usize) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |name: &[u8], data: &[u8]| {
+        file.extend_from_slice(&u32::try_from(data.len()).expect("short").to_be_bytes());
+        file.extend_from_slice(name);
+        file.extend_from_slice(data);
+        // Check sums are for the decoder.
+        file.extend_from_slice(&[0; 4]);
+    };
+    chunk(b"IHDR", &[0, 0, 0x10, 0, 0, 0, 0x10, 0, 8, 2, 0, 0, 0]);
+    chunk(b"IDAT", &vec![7; bytes]);
+    chunk(b"IEND", &[]);
+    file
+}
+
+#[test]
+fn a_large_upload_costs_no_more_memory_than_a_small_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&dir.path().join("data"), &[]);
+    let session = server.sign_in();
+    let hash = session.post_file("/v1/upload", "small.png", &large_png(100_000)).created();
+    let before = memory(&server, "VmHWM:");
+    let large = large_png(90 << 20);
+    assert_ne!(session.post_file("/v1/upload", "large.png", &large).created(), hash);
+    // Cut off in its middle it is refused, without having been held either.
+    let cut = session.post_file("/v1/upload", "cut.png", &large[..large.len() / 2]);
+    assert_eq!(cut.status, 422, "{}", cut.text());
+    let growth = memory(&server, "VmHWM:") - before;
+    assert!(growth < 24 << 20, "{} MiB for a file of 90", growth >> 20);
 }
