@@ -4,6 +4,7 @@
 mod autoretouch;
 mod bearer;
 mod body;
+mod cause;
 mod client;
 mod form;
 mod hosts;

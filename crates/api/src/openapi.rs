@@ -60,8 +60,8 @@ pub(crate) fn autoretouch_routes() -> OpenApiRouter<Front> {
         .routes(routes!(batch::list))
 }
 
-/// Adds what is said about all routes at once.
-pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+/// Says how callers prove who they are.
+pub(crate) fn add_bearer(document: &mut utoipa::openapi::OpenApi) {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
@@ -69,6 +69,11 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
         .build();
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer));
+}
+
+/// Adds what is said about all routes at once.
+pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    add_bearer(&mut document);
     for path in document.paths.paths.values_mut() {
         // Two operations may not share an id.
         if let Some(id) = path.head.as_mut().and_then(|head| head.operation_id.as_mut()) {

@@ -11,7 +11,7 @@ use domain::image::{Facts, Inspect, Unusable};
 #[derive(Debug)]
 pub struct Inspector {
     limits: pixels::Limits,
-    /// A file that is neither a JPEG nor a PNG is read whole, and one at a time, so that many uploads at once take no more
+    /// A file of a format without an outline is read whole, and one at a time, so that many uploads at once take no more
     /// memory than one.
     whole: Mutex<()>,
 }
@@ -26,8 +26,7 @@ impl Inspector {
         let mut file = File::open(path)?;
         let mut start = [0; 16];
         let known = file.read(&mut start)?;
-        let by_outline =
-            matches!(pixels::sniff(&start[..known]), Some(pixels::Format::Jpeg | pixels::Format::Png));
+        let by_outline = pixels::sniff(&start[..known]).is_some_and(pixels::has_outline);
         // It guards nothing that a panic could leave half done.
         let _turn = (!by_outline).then(|| self.whole.lock().unwrap_or_else(PoisonError::into_inner));
         pixels::probe_file(&mut file, &self.limits)

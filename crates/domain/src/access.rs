@@ -240,7 +240,7 @@ pub enum GrantState {
 
 /// What a person says to a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Consent {
     /// Let it in.
     Yes {
         /// For whom it will act.

@@ -109,7 +109,7 @@ impl Report {
 
 /// What becomes of a delivery after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposition {
     /// The receiver has taken it.
     Delivered,
     /// To be tried again after this pause.

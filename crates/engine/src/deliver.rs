@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use domain::delivery::{Report, Schedule, Verdict};
+use domain::delivery::{Disposition, Report, Schedule};
 use domain::event::{Dialect, Event};
 use domain::id::{Ids, LeaseToken, OrgId};
 use domain::time::{Millis, Timestamp};
@@ -258,7 +258,7 @@ async fn send_and_settle(shared: &Shared, taken: Taken) {
         tracing::error!(delivery.id = %delivery.id, "delivery `{}` cannot be put into words; gave it up", delivery.id);
         let error = Some("message_failed".to_owned());
         let report = Report { took: Millis(0), status: None, error, answer: String::new() };
-        settle(shared, token, &report, Verdict::GivenUp).await;
+        settle(shared, token, &report, Disposition::GivenUp).await;
         return;
     };
     let at = store.clock().now();
@@ -286,17 +286,18 @@ async fn send_and_settle(shared: &Shared, taken: Taken) {
     let seen = Seen::of(sent, store.clock().now()).await;
     let took = Millis(began.elapsed().as_millis() as i64);
     let chance = (token.0.as_u128() & 0xffff) as f64 / 65_535.0;
-    let verdict = match (&seen.error, seen.ends) {
-        (None, _) => Verdict::Delivered,
-        (Some(_), true) => Verdict::GivenUp,
-        (Some(_), false) => {
-            settings.schedule.pause(failed + 1, chance, seen.asked).map_or(Verdict::GivenUp, Verdict::Again)
-        }
+    let disposition = match (&seen.error, seen.ends) {
+        (None, _) => Disposition::Delivered,
+        (Some(_), true) => Disposition::GivenUp,
+        (Some(_), false) => settings
+            .schedule
+            .pause(failed + 1, chance, seen.asked)
+            .map_or(Disposition::GivenUp, Disposition::Again),
     };
-    let outcome = match verdict {
-        Verdict::Delivered => "delivered",
-        Verdict::Again(_) => "again",
-        Verdict::GivenUp => "given_up",
+    let outcome = match disposition {
+        Disposition::Delivered => "delivered",
+        Disposition::Again(_) => "again",
+        Disposition::GivenUp => "given_up",
     };
     metrics::counter!("packshot_webhook_attempts_total", "outcome" => outcome).increment(1);
     metrics::histogram!("packshot_webhook_seconds").record(began.elapsed().as_secs_f64());
@@ -311,15 +312,15 @@ async fn send_and_settle(shared: &Shared, taken: Taken) {
         ),
     }
     let report = Report { took, status: seen.status, error: seen.error, answer: seen.answer };
-    settle(shared, token, &report, verdict).await;
+    settle(shared, token, &report, disposition).await;
 }
 
 /// Writes how an attempt went; a database that is away is asked again for as long as the lease may last.
-async fn settle(shared: &Shared, token: LeaseToken, report: &Report, verdict: Verdict) {
+async fn settle(shared: &Shared, token: LeaseToken, report: &Report, disposition: Disposition) {
     let until = Instant::now() + LEASE_SLACK;
     let mut pause_ms = 50;
     loop {
-        match shared.parts.store.settle_delivery(token, report, verdict).await {
+        match shared.parts.store.settle_delivery(token, report, disposition).await {
             Ok(true) => return,
             Ok(false) => {
                 tracing::warn!("somebody else has this delivery by now; leaving it");

@@ -13,8 +13,13 @@ const SCANS_NOTED: usize = 1 << 16;
 /// Longest chunk that is copied: beyond what any limit allows.
 const CHUNK_BYTES_MAX: u32 = 64 << 20;
 
-/// Reads the header of a file as [`probe`] does, with the same answer, but holds no more than a few MiB of it if it is a
-/// JPEG or a PNG; other files are read whole. Fails with an I/O error if the file cannot be read.
+/// Whether files of that format are looked at without being held whole.
+pub fn has_outline(format: Format) -> bool {
+    matches!(format, Format::Jpeg | Format::Png)
+}
+
+/// Reads the header of a file as [`probe`] does, with the same answer, but holds no more than a few MiB of it if its
+/// format [has an outline](has_outline); other files are read whole. Fails with an I/O error if the file cannot be read.
 pub fn probe_file(file: &mut (impl Read + Seek), limits: &Limits) -> io::Result<Result<Header, PixelError>> {
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;

@@ -3,7 +3,7 @@
 use domain::access::{Caller, Role};
 use domain::id::OrgId;
 
-use crate::{Refusal, Service};
+use crate::{Refusal, Service, Thing};
 
 /// The organization a request names, if it names one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +51,17 @@ impl Service {
     /// [`Service::one_org`], where the caller must be an administrator.
     pub fn one_org_as_admin(&self, caller: &Caller, choice: &OrgChoice) -> Result<OrgId, Refusal> {
         let org = self.one_org(caller, choice)?;
-        self.require_admin(caller, org).map(|()| org)
+        self.need_admin(caller, org).map(|()| org)
     }
 
-    /// Refuses with [`Refusal::NotAllowed`] unless the caller is an administrator of the organization.
-    pub(crate) fn require_admin(&self, caller: &Caller, org: OrgId) -> Result<(), Refusal> {
+    /// Refuses whoever is no administrator there; to strangers the organization is missing.
+    pub(crate) fn need_admin(&self, caller: &Caller, org: OrgId) -> Result<(), Refusal> {
         match caller.role_in(org) {
             Some(Role::Admin) => Ok(()),
-            _ => Err(Refusal::NotAllowed(
+            Some(Role::Operator) => Err(Refusal::NotAllowed(
                 "only an administrator of the organization may do this; ask one".to_owned(),
             )),
+            None => Err(Refusal::missing(Thing::Org, org)),
         }
     }
 

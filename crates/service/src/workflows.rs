@@ -127,7 +127,7 @@ impl Service {
         seed: Uuid,
     ) -> Result<Workflow, Refusal> {
         let before = self.workflow(caller, choice, id, None).await?;
-        self.require_admin(caller, before.org)?;
+        self.need_admin(caller, before.org)?;
         let (name, version) = self.version_of(draft, VersionId(id::derived(seed, 1)))?;
         let workflow = Workflow { name, version, ..before };
         let revision = self.0.store.revise_workflow(&workflow, revised, &caller.user).await;
@@ -151,7 +151,7 @@ impl Service {
         archived: bool,
     ) -> Result<Workflow, Refusal> {
         let before = self.workflow(caller, choice, id, None).await?;
-        self.require_admin(caller, before.org)?;
+        self.need_admin(caller, before.org)?;
         let done = self.0.store.archive_workflow(before.org, id, archived, &caller.user).await;
         done.map_err(Refusal::store("archive the workflow"))?;
         self.workflow(caller, choice, id, None).await

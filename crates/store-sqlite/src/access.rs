@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use domain::access::{
-    Connection as Program, ConnectionKind, DeviceGrant, GrantState, Member, Org, Poll, Role, SecretHash,
-    User, Verdict,
+    Connection as Program, ConnectionKind, Consent, DeviceGrant, GrantState, Member, Org, Poll, Role,
+    SecretHash, User,
 };
 use domain::id::{ConnectionId, GrantId, OrgId, OrgVersion, UserId};
 use domain::page::{Page, Window};
@@ -432,8 +432,8 @@ impl Access for Sqlite {
         .await
     }
 
-    async fn decide_grant(&self, id: GrantId, verdict: &Verdict) -> Result<bool, StoreError> {
-        let verdict = verdict.clone();
+    async fn decide_grant(&self, id: GrantId, consent: &Consent) -> Result<bool, StoreError> {
+        let consent = consent.clone();
         self.write("decide_grant", move |tx| {
             let sql = format!("SELECT {GRANT_COLUMNS} FROM grants WHERE id = ?1");
             let Some(open) =
@@ -441,11 +441,11 @@ impl Access for Sqlite {
             else {
                 return Ok(false);
             };
-            let (state, by, action) = match verdict.clone() {
-                Verdict::Yes { user, org } => {
+            let (state, by, action) = match consent.clone() {
+                Consent::Yes { user, org } => {
                     (GrantState::Approved { user: user.clone(), org }, Some((user, org)), "device.confirmed")
                 }
-                Verdict::No { by } => (GrantState::Denied, by, "device.denied"),
+                Consent::No { by } => (GrantState::Denied, by, "device.denied"),
             };
             write_state(tx.conn, open.id, &state)?;
             if let Some((user, org)) = by {

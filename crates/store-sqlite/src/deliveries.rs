@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::delivery::{
-    Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Report, Verdict, receiver,
+    Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report, receiver,
 };
 use domain::event::Event;
 use domain::id::{DeliveryId, EventId, LeaseToken, OrgId, RunId, UserId};
@@ -246,20 +246,25 @@ fn lease(tx: &Tx<'_>, id: DeliveryId, token: LeaseToken, lease: Millis) -> Resul
             error!(delivery.id = %id, "delivery `{id}` cannot be read: {reason}");
             let error = Some("delivery_unreadable".to_owned());
             let report = Report { took: Millis(0), status: None, error, answer: String::new() };
-            settle(tx, token, &report, Verdict::GivenUp)?;
+            settle(tx, token, &report, Disposition::GivenUp)?;
             Ok(None)
         }
         found => found,
     }
 }
 
-fn settle(tx: &Tx<'_>, token: LeaseToken, report: &Report, verdict: Verdict) -> Result<bool, StoreError> {
-    let (state, due_at, ended_at) = match verdict {
-        Verdict::Delivered => ("delivered", None, Some(tx.now.0)),
-        Verdict::Again(pause) => ("pending", Some((tx.now + pause).0), None),
-        Verdict::GivenUp => ("failed", None, Some(tx.now.0)),
+fn settle(
+    tx: &Tx<'_>,
+    token: LeaseToken,
+    report: &Report,
+    disposition: Disposition,
+) -> Result<bool, StoreError> {
+    let (state, due_at, ended_at) = match disposition {
+        Disposition::Delivered => ("delivered", None, Some(tx.now.0)),
+        Disposition::Again(pause) => ("pending", Some((tx.now + pause).0), None),
+        Disposition::GivenUp => ("failed", None, Some(tx.now.0)),
     };
-    let failed = u32::from(verdict != Verdict::Delivered);
+    let failed = u32::from(disposition != Disposition::Delivered);
     let settled = tx.conn.one(
         "UPDATE deliveries SET state = ?2, due_at = ?3, ended_at = ?4, attempts = attempts + 1, failed = failed + ?5,
                                lease_token = NULL
@@ -381,10 +386,10 @@ impl Deliveries for Sqlite {
         &self,
         token: LeaseToken,
         report: &Report,
-        verdict: Verdict,
+        disposition: Disposition,
     ) -> Result<bool, StoreError> {
         let report = report.clone();
-        self.write("settle_delivery", move |tx| settle(tx, token, &report, verdict)).await
+        self.write("settle_delivery", move |tx| settle(tx, token, &report, disposition)).await
     }
 
     async fn hand_back_deliveries(&self, tokens: &[LeaseToken]) -> Result<(), StoreError> {

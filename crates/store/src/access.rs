@@ -1,7 +1,7 @@
 //! Organizations, users, connections and sign-ins.
 
 use async_trait::async_trait;
-use domain::access::{Connection, DeviceGrant, Org, Poll, Role, SecretHash, User, Verdict};
+use domain::access::{Connection, Consent, DeviceGrant, Org, Poll, Role, SecretHash, User};
 use domain::id::{ConnectionId, GrantId, OrgId, UserId};
 use domain::page::{Page, Window};
 use domain::time::{Millis, Timestamp};
@@ -112,7 +112,7 @@ pub trait Access: Send + Sync {
 
     /// A person's decision on an open sign-in: yes for an organization they are a member of, or no. Answers whether it
     /// counted: only the first decision on an open sign-in does. The audit tells of it where it names an organization.
-    async fn decide_grant(&self, grant: GrantId, verdict: &Verdict) -> Result<bool, StoreError>;
+    async fn decide_grant(&self, grant: GrantId, consent: &Consent) -> Result<bool, StoreError>;
 
     /// A device's poll. If it is ready, `connection` (its `user`, `org` and `scope` filled in from the grant) is filed and
     /// the grant used up in the same transaction, so that two polls racing get one set of tokens. `None`: no such code.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use domain::delivery::{Attempt, Delivery, DeliveryFilter, Report, Verdict};
+use domain::delivery::{Attempt, Delivery, DeliveryFilter, Disposition, Report};
 use domain::id::{DeliveryId, LeaseToken, OrgId, UserId};
 use domain::page::{Cursor, Slice};
 use domain::run::Run;
@@ -89,7 +89,7 @@ pub trait Deliveries: Send + Sync {
         &self,
         token: LeaseToken,
         report: &Report,
-        verdict: Verdict,
+        disposition: Disposition,
     ) -> Result<bool, StoreError>;
 
     /// Gives deliveries back untouched, to be taken at once by anybody. For a drain.

@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -87,13 +86,7 @@ pub(super) fn routes() -> OpenApiRouter<Front> {
 
 /// Adds what is said about all routes at once.
 pub(super) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .description(Some("An access token, or an API key."))
-        .build();
-    let components = document.components.get_or_insert_default();
-    components.security_schemes.insert("bearer".to_owned(), SecurityScheme::Http(bearer));
+    crate::openapi::add_bearer(&mut document);
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
         operations.into_iter().flatten().for_each(add_problems);

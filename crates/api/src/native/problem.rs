@@ -1,21 +1,19 @@
-//! This interface's errors (RFC 9457): the only place where a refusal becomes a status code.
+//! This interface's errors (RFC 9457): their body, and what it points at.
 
 use axum::Json;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::time::Millis;
 use serde::Serialize;
-use service::{Refusal, Thing, TokenFault};
+use service::{Refusal, Thing};
 use utoipa::ToSchema;
 
 use crate::body::BodyFault;
-use crate::observe::{Said, chain};
+use crate::cause::{self, Cause};
 
 /// The media type of every error.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-/// Carries a problem's code to those who read no body.
-const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -73,18 +71,19 @@ pub(crate) struct ProblemBody {
 /// A problem to be answered. Its body is written by the layer that knows the path.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    status: StatusCode,
-    code: &'static str,
-    detail: String,
+    cause: Cause,
     errors: Vec<Fault>,
-    challenge: Option<&'static str>,
-    retry_after: Option<Millis>,
+}
+
+impl From<Cause> for Problem {
+    fn from(cause: Cause) -> Self {
+        Self { cause, errors: Vec::new() }
+    }
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        Self { status, code, detail, errors: Vec::new(), challenge: None, retry_after: None }
+        Cause::new(status, code, detail).into()
     }
 
     /// The request has no form that makes sense.
@@ -104,31 +103,29 @@ impl Problem {
 
     /// Our fault, and nothing more is to be said about it.
     pub(crate) fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "something went wrong here; it has been logged",
-        )
+        Cause::internal().into()
     }
 
     /// There is no such thing.
     pub(crate) fn missing(thing: Thing, name: &str) -> Self {
-        Refusal::missing(thing, name.chars().take(100).collect::<String>()).into()
+        cause::missing(thing, name).into()
     }
 
     /// Worth trying again after that span.
-    pub(crate) fn after(self, span: Millis) -> Self {
-        Self { retry_after: Some(span), ..self }
+    pub(crate) fn after(mut self, span: Millis) -> Self {
+        self.cause.retry_after = Some(span);
+        self
     }
 
     fn write(self, path: &str) -> ProblemBody {
+        let Cause { status, code, text, .. } = self.cause;
         ProblemBody {
-            kind: format!("{}/problems/{}", super::ROOT, self.code),
-            title: title_of(self.code),
-            status: self.status.as_u16(),
-            detail: self.detail,
+            kind: format!("{}/problems/{code}", super::ROOT),
+            title: title_of(code),
+            status: status.as_u16(),
+            detail: text,
             instance: path.to_owned(),
-            code: self.code,
+            code,
             errors: self.errors,
         }
     }
@@ -152,7 +149,7 @@ pub(crate) fn seal(response: Response, path: &str) -> Response {
     }
     let problem = response.extensions().get::<Problem>().cloned();
     let problem = problem.unwrap_or_else(|| Problem::new(status, "request_invalid", ""));
-    let said = Said { code: problem.code, message: problem.detail.clone() };
+    let said = problem.cause.said();
     let (parts, _) = response.into_parts();
     let mut sealed = (status, Json(problem.write(path))).into_response();
     for (name, value) in &parts.headers {
@@ -167,72 +164,23 @@ pub(crate) fn seal(response: Response, path: &str) -> Response {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let status = match &refusal {
-            Refusal::Missing { .. } => StatusCode::NOT_FOUND,
-            Refusal::NoResult { .. }
-            | Refusal::NotRetryable { .. }
-            | Refusal::NotInReview { .. }
-            | Refusal::LastAdmin
-            | Refusal::Conflict(_) => StatusCode::CONFLICT,
-            Refusal::Stale { .. } => StatusCode::PRECONDITION_FAILED,
-            Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
-            Refusal::InvalidSettings(_)
-            | Refusal::InvalidWorkflow(_)
-            | Refusal::Unusable(_)
-            | Refusal::TakesOne { .. }
-            | Refusal::Unfetchable(_)
-            | Refusal::UnknownImage { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
-            Refusal::Unauthenticated(_) | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
-            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
-            Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Ours { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let detail = match &refusal {
-            Refusal::Missing { thing: Thing::Batch, name } => {
-                format!("there is no order `{name}` in the organization")
-            }
-            other => other.to_string(),
-        };
-        let mut problem = Self::new(status, refusal.code(), detail);
-        match &refusal {
-            Refusal::Unauthenticated(TokenFault::Missing) => problem.challenge = Some("Bearer"),
-            Refusal::Unauthenticated(_) => problem.challenge = Some("Bearer error=\"invalid_token\""),
-            Refusal::TooManyTries { retry_after } => problem.retry_after = Some(*retry_after),
-            Refusal::Unavailable(_) => problem.retry_after = Some(Millis::seconds(2)),
-            Refusal::Ours { doing, source } => {
-                tracing::error!(error = %chain(source.as_ref()), "cannot {doing}");
-            }
-            _ => {}
+        let mut cause = Cause::from(&refusal);
+        if let Refusal::Missing { thing: Thing::Batch, name } = &refusal {
+            cause.text = format!("there is no order `{name}` in the organization");
         }
-        problem
+        cause.into()
     }
 }
 
 impl From<BodyFault> for Problem {
     fn from(fault: BodyFault) -> Self {
-        let (status, code) = match fault {
-            BodyFault::Idle(_) | BodyFault::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timed_out"),
-            BodyFault::Broken => (StatusCode::BAD_REQUEST, "body_incomplete"),
-            BodyFault::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
-        };
-        Self::new(status, code, fault.to_string())
+        Cause::from(fault).into()
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        let headers = response.headers_mut();
-        headers.insert(ERROR_CODE, HeaderValue::from_static(self.code));
-        if let Some(challenge) = self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        if let Some(span) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from((span.0.max(0) + 999) / 1000));
-        }
+        let mut response = self.cause.bodiless();
         response.extensions_mut().insert(self);
         response
     }
@@ -251,9 +199,9 @@ mod tests {
     #[test]
     fn many_faults_are_summed_up() {
         let fault = |text: &str| Fault::at("/a", text);
-        assert_eq!(Problem::invalid(vec![fault("one")]).detail, "one");
+        assert_eq!(Problem::invalid(vec![fault("one")]).cause.text, "one");
         assert_eq!(
-            Problem::invalid(vec![fault("one"), fault("two"), fault("three")]).detail,
+            Problem::invalid(vec![fault("one"), fault("two"), fault("three")]).cause.text,
             "one; and 2 more"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::access::{Caller, Connection, ConnectionKind, DeviceGrant, GrantState, Poll, Verdict};
+use domain::access::{Caller, Connection, ConnectionKind, Consent, DeviceGrant, GrantState, Poll};
 use domain::id::{ConnectionId, GrantId, OrgId, UserId};
 use domain::time::{Millis, Timestamp};
 use store::StoreError;
@@ -294,13 +294,13 @@ impl Service {
         from: IpAddr,
     ) -> Result<(), Refusal> {
         let grant = self.open_grant(user_code, from).await?;
-        let verdict = match decision {
-            Decision::Deny => Verdict::No { by: None },
+        let consent = match decision {
+            Decision::Deny => Consent::No { by: None },
             Decision::DenyAs(caller) => {
-                Verdict::No { by: caller.default_org().map(|org| (caller.user, org)) }
+                Consent::No { by: caller.default_org().map(|org| (caller.user, org)) }
             }
             Decision::ConfirmAs(caller, org) if caller.belongs_to(org) => {
-                Verdict::Yes { user: caller.user, org }
+                Consent::Yes { user: caller.user, org }
             }
             Decision::ConfirmAs(_, org) => {
                 return Err(Refusal::NotAllowed(format!("you do not belong to organization `{org}`")));
@@ -312,10 +312,10 @@ impl Service {
                         "you belong to no organization; ask an administrator to add you".to_owned(),
                     )
                 })?;
-                Verdict::Yes { user: caller.user, org }
+                Consent::Yes { user: caller.user, org }
             }
         };
-        let counted = self.0.store.decide_grant(grant.id, &verdict).await;
+        let counted = self.0.store.decide_grant(grant.id, &consent).await;
         if counted.map_err(Refusal::store("record the decision"))? {
             tracing::info!(grant.id = %grant.id, "a device sign-in was decided");
             Ok(())

@@ -66,17 +66,6 @@ pub(crate) fn tidy_name(name: &str) -> Result<Option<String>, Refusal> {
 }
 
 impl Service {
-    /// Refuses whoever is no administrator there; to strangers the organization is missing.
-    pub(crate) fn need_admin(&self, caller: &Caller, org: OrgId) -> Result<(), Refusal> {
-        match caller.role_in(org) {
-            Some(Role::Admin) => Ok(()),
-            Some(Role::Operator) => Err(Refusal::NotAllowed(
-                "only an administrator of the organization may do this; ask one".to_owned(),
-            )),
-            None => Err(Refusal::missing(Thing::Org, org)),
-        }
-    }
-
     fn changed(&self, user: &UserId, change: MemberChange) -> Result<(), Refusal> {
         match change {
             MemberChange::Done => {

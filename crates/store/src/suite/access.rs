@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::{GrantState, Poll, Role, Verdict};
+use domain::access::{Consent, GrantState, Poll, Role};
 use domain::id::{EntryId, EventId, OrgId, UserId};
 use domain::page::Window;
 use domain::run::{RunFilter, Status};
@@ -15,8 +15,8 @@ use crate::{NewUser, Retried, StoreError, TopUp};
 
 const PAUSE: Millis = Millis::seconds(4);
 
-fn yes_for(user: &UserId, org: OrgId) -> Verdict {
-    Verdict::Yes { user: user.clone(), org }
+fn yes_for(user: &UserId, org: OrgId) -> Consent {
+    Consent::Yes { user: user.clone(), org }
 }
 
 /// Of several foundings at once one counts, and it is whole.
@@ -200,7 +200,7 @@ pub async fn a_device_is_told_how_its_sign_in_stands(make: impl Fn() -> Empty) {
     assert_eq!(poll().await, Some(Poll::Pending));
     let open = world.store.grant_by_user_code("KDRT-PWMN").await.unwrap().expect("open");
     assert_eq!(open.state, GrantState::Pending { last_poll: Some(world.now()) });
-    assert!(world.store.decide_grant(grant.id, &Verdict::No { by: None }).await.unwrap());
+    assert!(world.store.decide_grant(grant.id, &Consent::No { by: None }).await.unwrap());
     assert_eq!(poll().await, Some(Poll::Denied));
     assert_eq!(world.store.grant_by_user_code("KDRT-PWMN").await.unwrap(), None, "decided ones are not open");
     assert_eq!(world.store.poll_grant(world.secret(), PAUSE, &offered).await.unwrap(), None);
@@ -222,9 +222,9 @@ pub async fn only_the_first_decision_counts(make: impl Fn() -> Empty) {
     world.store.begin_grant(&grant).await.unwrap();
     let yes = yes_for(&tenant.user, tenant.org);
     let (one, two, three) = tokio::join!(
-        world.store.decide_grant(grant.id, &Verdict::No { by: None }),
-        world.store.decide_grant(grant.id, &Verdict::No { by: None }),
-        world.store.decide_grant(grant.id, &Verdict::No { by: None }),
+        world.store.decide_grant(grant.id, &Consent::No { by: None }),
+        world.store.decide_grant(grant.id, &Consent::No { by: None }),
+        world.store.decide_grant(grant.id, &Consent::No { by: None }),
     );
     assert_eq!([one, two, three].into_iter().filter(|counted| *counted.as_ref().unwrap()).count(), 1);
     assert!(!world.store.decide_grant(grant.id, &yes).await.unwrap());

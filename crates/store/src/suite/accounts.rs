@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::{ConnectionKind, Role, Verdict};
+use domain::access::{ConnectionKind, Consent, Role};
 use domain::account::{Invitation, InvitationState, Session};
 use domain::id::{AuditId, ConnectionId, InvitationId, UserId};
 use domain::time::Millis;
@@ -315,7 +315,7 @@ pub async fn who_leaves_loses_what_acts_for_them_there(make: impl Fn() -> Empty)
     }
     let grant = world.grant("KDRT-PWMN");
     world.store.begin_grant(&grant).await.unwrap();
-    let yes = Verdict::Yes { user: user.clone(), org: tenant.org };
+    let yes = Consent::Yes { user: user.clone(), org: tenant.org };
     assert!(world.store.decide_grant(grant.id, &yes).await.unwrap());
     let left = world.store.remove_member(tenant.org, &user, Some(&tenant.user)).await.unwrap();
     assert_eq!(left, MemberChange::Done);
@@ -423,12 +423,12 @@ pub async fn the_audit_is_read_page_by_page(make: impl Fn() -> Empty) {
     for (at, code) in ["KDRT-PWMN", "KDRT-PWMM", "KDRT-PWMP"].into_iter().enumerate() {
         let grant = world.grant(code);
         world.store.begin_grant(&grant).await.unwrap();
-        let verdict = match at {
-            0 => Verdict::Yes { user: tenant.user.clone(), org: tenant.org },
-            1 => Verdict::No { by: Some((tenant.user.clone(), tenant.org)) },
-            _ => Verdict::No { by: None },
+        let consent = match at {
+            0 => Consent::Yes { user: tenant.user.clone(), org: tenant.org },
+            1 => Consent::No { by: Some((tenant.user.clone(), tenant.org)) },
+            _ => Consent::No { by: None },
         };
-        assert!(world.store.decide_grant(grant.id, &verdict).await.unwrap());
+        assert!(world.store.decide_grant(grant.id, &consent).await.unwrap());
     }
     let made = world.connection(&tenant);
     world.store.connect(&made).await.unwrap();

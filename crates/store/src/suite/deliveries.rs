@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::delivery::{DeliveryFilter, DeliveryState, DeliveryStatus, Report, Verdict};
+use domain::delivery::{DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report};
 use domain::id::{DeliveryId, LeaseToken, RunId};
 use domain::run::{Fault, State, Status};
 use domain::time::Millis;
@@ -72,8 +72,10 @@ pub async fn every_attempt_is_kept(make: impl Fn() -> Empty) {
     let (world, tenant) = World::founded(make(), 1).await;
     ended(&world, &tenant, &["https://a.test/"]).await;
     let mut id = None;
-    for (number, verdict) in
-        [Verdict::Again(Millis(1000)), Verdict::GivenUp, Verdict::Delivered].into_iter().enumerate()
+    for (number, disposition) in
+        [Disposition::Again(Millis(1000)), Disposition::GivenUp, Disposition::Delivered]
+            .into_iter()
+            .enumerate()
     {
         let mut taken = take(&world, 5).await;
         assert_eq!(taken.len(), 1, "attempt {number}");
@@ -81,10 +83,10 @@ pub async fn every_attempt_is_kept(make: impl Fn() -> Empty) {
         assert_eq!((taken.delivery.attempts as usize, taken.failed as usize), (number, [0, 1, 0][number]));
         id = Some(taken.delivery.id);
         assert!(take(&world, 5).await.is_empty(), "it is under way");
-        let error = (verdict != Verdict::Delivered).then_some("timed_out");
-        assert!(world.store.settle_delivery(taken.token, &report(None, error), verdict).await.unwrap());
+        let error = (disposition != Disposition::Delivered).then_some("timed_out");
+        assert!(world.store.settle_delivery(taken.token, &report(None, error), disposition).await.unwrap());
         assert!(
-            !world.store.settle_delivery(taken.token, &report(None, error), verdict).await.unwrap(),
+            !world.store.settle_delivery(taken.token, &report(None, error), disposition).await.unwrap(),
             "once"
         );
         assert!(take(&world, 5).await.is_empty(), "it waits, or is over");
@@ -118,13 +120,13 @@ pub async fn a_delivery_whose_lease_is_over_is_taken_again(make: impl Fn() -> Em
     let second = take(&world, 1).await.remove(0);
     assert_eq!(second.delivery.id, late.delivery.id);
     let ok = report(Some(200), None);
-    assert!(!world.store.settle_delivery(late.token, &ok, Verdict::Delivered).await.unwrap());
+    assert!(!world.store.settle_delivery(late.token, &ok, Disposition::Delivered).await.unwrap());
     world.store.hand_back_deliveries(&[late.token]).await.unwrap();
     assert!(take(&world, 1).await.is_empty(), "the late one gave nothing back");
     world.store.hand_back_deliveries(&[second.token]).await.unwrap();
     let third = take(&world, 1).await.remove(0);
     assert_eq!(third.delivery.attempts, 0, "what was handed back does not count");
-    assert!(world.store.settle_delivery(third.token, &ok, Verdict::Delivered).await.unwrap());
+    assert!(world.store.settle_delivery(third.token, &ok, Disposition::Delivered).await.unwrap());
 }
 
 /// A receiver with a backlog gets its share and no more, and a busy one is passed over.
@@ -225,7 +227,7 @@ pub async fn deliveries_are_listed_for_their_owner(make: impl Fn() -> Empty) {
     assert!(world.store.deliveries(other.org, &of_run, 50, None).await.unwrap().entries.is_empty());
     let taken = take(&world, 100).await;
     let mine = taken.iter().find(|taken| taken.delivery.id == seen[0].id).unwrap();
-    world.store.settle_delivery(mine.token, &report(Some(204), None), Verdict::Delivered).await.unwrap();
+    world.store.settle_delivery(mine.token, &report(Some(204), None), Disposition::Delivered).await.unwrap();
     for (status, many) in
         [(DeliveryStatus::Delivered, 1), (DeliveryStatus::Pending, 5), (DeliveryStatus::Failed, 0)]
     {
@@ -263,12 +265,12 @@ pub async fn a_delivery_is_forgotten_long_after_its_end(make: impl Fn() -> Empty
     let mut taken = take(&world, 2).await;
     let (pending, done) = (taken.remove(1), taken.remove(0));
     let store = &world.store;
-    store.settle_delivery(done.token, &report(Some(200), None), Verdict::Delivered).await.unwrap();
+    store.settle_delivery(done.token, &report(Some(200), None), Disposition::Delivered).await.unwrap();
     let keeping = Keeping { deliveries: Millis(1000), access: Millis(1000) };
     world.clock.advance(Millis(1000));
     let young = ended(&world, &tenant, &["https://c.test/"]).await;
     let third = take(&world, 1).await.remove(0);
-    store.settle_delivery(third.token, &report(None, Some("gone")), Verdict::GivenUp).await.unwrap();
+    store.settle_delivery(third.token, &report(None, Some("gone")), Disposition::GivenUp).await.unwrap();
     assert_eq!(store.sweep(keeping).await.unwrap().total(), 0, "kept for as long as was said");
     world.clock.advance(Millis(1));
     assert_eq!(store.sweep(keeping).await.unwrap(), Swept { deliveries: 1, ..Swept::default() });
