@@ -8,7 +8,6 @@ mod clean;
 mod cut_out;
 mod error;
 mod foreground;
-mod lab;
 pub mod metrics;
 mod refine;
 mod regions;

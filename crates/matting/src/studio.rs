@@ -5,7 +5,7 @@
 
 use pixels::{Bitmap, Mask};
 
-use crate::lab::Lab;
+use pixels::Lab;
 use crate::refine::enlarge;
 use crate::regions::{Connectivity, Regions};
 use crate::source::Plane;

@@ -4,9 +4,15 @@
 const STEPS: usize = 4096;
 
 /// Tables that turn sRGB bytes into L*a*b*.
-pub(crate) struct Lab {
+pub struct Lab {
     linear: [f32; 256],
     root: Vec<f32>,
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Lab {

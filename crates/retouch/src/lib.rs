@@ -1,0 +1,4 @@
+//! What changes the pixels inside a picture: tone and colour, detail, repair, skin. Classical and deterministic, one
+//! thread, no I/O; knows neither networks nor components.
+//!
+//! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
