@@ -2,3 +2,13 @@
 //! thread, no I/O; knows neither networks nor components.
 //!
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
+
+mod denoise;
+mod extend;
+mod level;
+mod plane;
+mod sharpen;
+
+pub use denoise::{Denoising, denoise};
+pub use extend::extend_colours;
+pub use sharpen::{Sharpening, sharpen};
