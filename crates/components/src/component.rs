@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
-    RemoveBackground, SetOnCanvas, settings,
+    Combine, Context, Crop, Denoise, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
+    InputComponent, RemoveBackground, Resize, SetOnCanvas, Sharpen, Upscale, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -116,10 +116,14 @@ pub const ALL: &[Entry] = &[
     Entry::of::<InputComponent>(),
     Entry::of::<RemoveBackground>(),
     Entry::of::<Crop>(),
+    Entry::of::<Resize>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),
     Entry::of::<DropShadow>(),
     Entry::of::<FillBackground>(),
+    Entry::of::<Upscale>(),
+    Entry::of::<Denoise>(),
+    Entry::of::<Sharpen>(),
     Entry::of::<EditFilename>(),
     Entry::of::<Export>(),
 ];

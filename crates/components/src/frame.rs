@@ -207,6 +207,19 @@ impl Frame {
         from: (u32, u32),
         to: (u32, u32),
     ) -> Result<(), Fault> {
+        self.scale_with((x, y), from, to, |bitmap, width, height| {
+            Ok(pixels::resize(bitmap, width, height, Filter::Lanczos3)?)
+        })
+    }
+
+    /// As [`Frame::scale_from`], with the subject's pixels made by `resized` from its bitmap, for a width and a height.
+    pub(crate) fn scale_with(
+        &mut self,
+        (x, y): (u32, u32),
+        from: (u32, u32),
+        to: (u32, u32),
+        resized: impl FnOnce(&Bitmap, u32, u32) -> Result<Bitmap, Fault>,
+    ) -> Result<(), Fault> {
         let scale = (f64::from(to.0) / f64::from(from.0), f64::from(to.1) / f64::from(from.1));
         // Both edges are rounded, not the length: layers that touched still touch.
         let span = |start: i64, length: u32, scale: f64| {
@@ -219,7 +232,7 @@ impl Frame {
         let (top, height) = span(subject.y - i64::from(y), subject.bitmap.height(), scale.1);
         (subject.x, subject.y) = (left, top);
         if (width, height) != (subject.bitmap.width(), subject.bitmap.height()) {
-            subject.bitmap = Arc::new(pixels::resize(&subject.bitmap, width, height, Filter::Lanczos3)?);
+            subject.bitmap = Arc::new(resized(&subject.bitmap, width, height)?);
         }
         for shadow in &mut self.shadows {
             let (left, width) = span(shadow.x - i64::from(x), shadow.mask.width(), scale.0);

@@ -187,6 +187,13 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
         _ => false,
     };
     let or_nothing = if has_type("null") { ", or null" } else { "" };
+    // A length that may be null is one of two kinds, the first of which is a length.
+    if let Some([length, _]) = property["anyOf"].as_array().map(Vec::as_slice)
+        && length["anyOf"].is_array()
+    {
+        let (kind, range) = kind_and_range(length, false);
+        return (kind, range + ", or null");
+    }
     if let Some([px, percent]) = property["anyOf"].as_array().map(Vec::as_slice)
         && let Some(most) = percent["x-maximum-percent"].as_i64()
     {
