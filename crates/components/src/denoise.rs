@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use retouch::Denoising;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ impl Component for Denoise {
     const VERSION: u32 = 1;
     const CREDITS: u32 = 1;
     const EXPENSIVE: bool = true;
+    const CHANGES: Changes = Changes { detail: true, ..Changes::NONE };
 
     type Settings = Settings;
 

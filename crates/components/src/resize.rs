@@ -1,5 +1,6 @@
 //! Scales the whole picture, every layer of it.
 
+use domain::component::Changes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -214,6 +215,7 @@ impl Component for Resize {
     const SUMMARY: &'static str = "Scales the whole picture with its shadows: into a frame, to cover one, to an exact size or by one side.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes { geometry: true, ..Changes::NONE };
 
     type Settings = Settings;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use retouch::Sharpening;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,7 @@ impl Component for Sharpen {
         "Sharpens the subject's brightness, not its colours, and holds halos along its edges down.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes { detail: true, ..Changes::NONE };
 
     type Settings = Settings;
 

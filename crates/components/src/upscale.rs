@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use domain::run::ModelUse;
 use neural::{Network, Task, Unavailable};
 use pixels::Bitmap;
@@ -119,6 +120,7 @@ impl Component for Upscale {
     const VERSION: u32 = 1;
     const CREDITS: u32 = 2;
     const EXPENSIVE: bool = true;
+    const CHANGES: Changes = Changes { geometry: true, ..Changes::NONE };
 
     type Settings = Settings;
 

@@ -5,7 +5,7 @@ use pixels::{Bitmap, Channels, Mask};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Shadow, StepCache};
+use crate::{Ink, Shadow, ShadowKind, StepCache};
 
 fn sides(fit: Fit, width: Option<Side>, height: Option<Side>) -> Settings {
     Settings { fit, width, height, ..Settings::default() }
@@ -99,7 +99,14 @@ fn cover_cuts_where_it_is_told() {
 fn shadows_are_scaled_with_the_subject() {
     let mut frame = photo(80, 60);
     let mask = Mask::new(40, 20, vec![255; 800]).expect("40 by 20");
-    frame.shadows.push(Shadow { mask: Arc::new(mask), x: 20, y: 40, colour: [0; 3], opacity: 0.5 });
+    frame.shadows.push(Shadow {
+        kind: ShadowKind::Drop,
+        mask: Arc::new(mask),
+        x: 20,
+        y: 40,
+        ink: Ink::Plain([0; 3]),
+        opacity: 0.5,
+    });
     let frame = resized(frame, &sides(Fit::Inside, px(40), None));
     let shadow = &frame.shadows[0];
     assert_eq!((shadow.x, shadow.y, shadow.mask.width(), shadow.mask.height()), (10, 20, 20, 10));
