@@ -59,7 +59,7 @@ pub(super) struct Tile {
     pub(super) height: usize,
 }
 
-/// Makes every tile `times` larger by `enlarged` (three planes of levels, red, green, blue) and hands the rows of the
+/// Makes every tile `times` larger by `enlarged` (three planes, red, green, blue) and hands the rows of the
 /// whole, interleaved, to `finished` from top to bottom. No more than one row of tiles is held at a time.
 pub(super) fn enlarge<E>(
     columns: &Row,

@@ -81,11 +81,10 @@ impl Backend for OpenVino {
         let failed = |error: openvino::InferenceError| refused("run the model", error);
         let _slot = inference_slot();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if session.input.get_size().map_err(failed)? != input.data().len()
-            || session.input.get_shape().map_err(failed)?.get_dimensions() != dimensions(input.shape())
-        {
+        let wanted = dimensions(input.shape());
+        if session.input.get_shape().map_err(failed)?.get_dimensions() != wanted {
             // A network that takes any size is given another tensor; one that does not refuses it.
-            let shape = Shape::new(&dimensions(input.shape())).map_err(failed)?;
+            let shape = Shape::new(&wanted).map_err(failed)?;
             let tensor = openvino::Tensor::new(ElementType::F32, &shape).map_err(failed)?;
             let Session { request, input_name, .. } = &mut *session;
             request.set_tensor(input_name, &tensor).map_err(failed)?;
