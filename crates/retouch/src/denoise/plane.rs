@@ -5,8 +5,8 @@
 use super::dct::{self, SIDE, Thresholds};
 use super::noise::{self, NoiseCurve};
 
-/// Sides under which a plane is not halved.
-const SMALLEST: usize = 48;
+/// Sides under which a plane is not halved: what is coarse in a small picture is not noise.
+const SMALLEST: usize = 400;
 
 /// How a plane is denoised.
 #[derive(Clone, Copy, Debug, PartialEq)]
