@@ -1,0 +1,174 @@
+//! What stands out as one piece, how it is shaped, and whether it lies on something even.
+
+use super::tophat::{Luma, TopHat};
+use super::unrest::Unrest;
+
+/// One piece of a picture that stands out.
+pub(crate) struct Piece {
+    /// Its pixels.
+    pub(crate) pixels: Vec<u32>,
+    /// Left, top, right and bottom edge; right and bottom lie behind the last pixel.
+    pub(crate) bounds: [usize; 4],
+    /// Whether it is darker than what is around.
+    pub(crate) is_dark: bool,
+    /// How far it stands out where it does most, in steps of a 1024th.
+    pub(crate) peak: u8,
+}
+
+impl Piece {
+    /// The longer side of its bounds.
+    pub(crate) fn side(&self) -> usize {
+        let [left, top, right, bottom] = self.bounds;
+        (right - left).max(bottom - top)
+    }
+
+    /// Its length along its longer direction, and its mean width, in pixels, by the moments of its pixels: the axes of
+    /// the ellipse with the same moments for a compact piece, the area by the length for a long one.
+    pub(crate) fn length_and_width(&self, columns: usize) -> (f32, f32) {
+        let count = self.pixels.len() as f32;
+        let (mut x_sum, mut y_sum) = (0.0f32, 0.0f32);
+        let [left, top, ..] = self.bounds;
+        let place = |at: u32| ((at as usize % columns - left) as f32, (at as usize / columns - top) as f32);
+        for &at in &self.pixels {
+            let (x, y) = place(at);
+            x_sum += x;
+            y_sum += y;
+        }
+        let (x_mean, y_mean) = (x_sum / count, y_sum / count);
+        // A pixel is a square, not a point.
+        let (mut xx, mut xy, mut yy) = (count / 12.0, 0.0f32, count / 12.0);
+        for &at in &self.pixels {
+            let (x, y) = place(at);
+            xx += (x - x_mean) * (x - x_mean);
+            xy += (x - x_mean) * (y - y_mean);
+            yy += (y - y_mean) * (y - y_mean);
+        }
+        let (mean, half) = ((xx + yy) / 2.0, (xx - yy) / 2.0);
+        let long = mean + half.hypot(xy);
+        // An ellipse's second moment is a sixteenth of its axis squared, a line's a twelfth of its length squared.
+        let length = (long / count * 14.0).sqrt();
+        // A curved fibre is longer than it reaches, so that its area by its reach is at most a little too wide.
+        (length, count / length.max(1.0))
+    }
+
+    /// How far its pixels lie from a straight line, at most.
+    pub(crate) fn bend(&self, columns: usize) -> f32 {
+        let place = |at: u32| ((at as usize % columns) as f32, (at as usize / columns) as f32);
+        let farthest = |from: (f32, f32)| {
+            let away = |p: (f32, f32)| (p.0 - from.0).hypot(p.1 - from.1);
+            self.pixels
+                .iter()
+                .map(|&at| place(at))
+                .max_by(|a, b| away(*a).total_cmp(&away(*b)))
+                .unwrap_or(from)
+        };
+        let one = farthest(self.pixels.first().map_or((0.0, 0.0), |&at| place(at)));
+        let other = farthest(one);
+        let (dx, dy) = (other.0 - one.0, other.1 - one.1);
+        let length = dx.hypot(dy).max(1.0);
+        let off = |p: (f32, f32)| ((p.0 - one.0) * dy - (p.1 - one.1) * dx).abs() / length;
+        self.pixels.iter().map(|&at| off(place(at))).fold(0.0, f32::max)
+    }
+
+    /// Whether what is around it is even enough that it cannot belong to it: it is outside the range of its
+    /// surroundings, and little else stands out there.
+    pub(crate) fn is_alone(
+        &self,
+        luma: &Luma,
+        hat: &TopHat,
+        least: u8,
+        counts: &dyn Fn(usize) -> bool,
+    ) -> bool {
+        let [left, top, right, bottom] = self.bounds;
+        let room = (self.side().min(24) * 3 / 2).max(7);
+        let (x0, y0) = (left.saturating_sub(room), top.saturating_sub(room));
+        let (x1, y1) = ((right + room).min(luma.width), (bottom + room).min(luma.height));
+        let width = x1 - x0;
+        // What is nearer than two pixels is still the piece's own soft edge.
+        let mut is_near = vec![false; width * (y1 - y0)];
+        let mut is_around = is_near.clone();
+        let grow = |into: &mut Vec<bool>, at: u32, by: usize| {
+            let (x, y) = (at as usize % luma.width - x0, at as usize / luma.width - y0);
+            for row in y.saturating_sub(by)..(y + by + 1).min(y1 - y0) {
+                into[row * width..][x.saturating_sub(by)..(x + by + 1).min(width)].fill(true);
+            }
+        };
+        let stride = (self.pixels.len() / 400).max(1);
+        for (turn, &at) in self.pixels.iter().enumerate() {
+            grow(&mut is_near, at, 2);
+            if turn % stride == 0 {
+                grow(&mut is_around, at, room);
+            }
+        }
+        let (mut values, mut standing, mut outside) = (Vec::new(), 0usize, 0usize);
+        for index in (0..is_near.len()).filter(|&index| is_around[index] && !is_near[index]) {
+            let at = (y0 + index / width) * luma.width + x0 + index % width;
+            if !counts(at) {
+                outside += 1;
+                continue;
+            }
+            values.push(luma.values[at]);
+            standing += usize::from(hat.most(at) > least / 2);
+        }
+        // At the edge of the subject there is no telling what belongs to it.
+        if values.len() < 24 || outside * 8 > values.len() || standing * 25 > values.len() {
+            return false;
+        }
+        values.sort_unstable();
+        let (low, high) = (values[values.len() / 20], values[values.len() * 19 / 20]);
+        let mut own: Vec<i16> = self.pixels.iter().map(|&at| luma.values[at as usize]).collect();
+        own.sort_unstable();
+        let middle = own[own.len() / 2];
+        let away = if self.is_dark { low - middle } else { middle - high };
+        let range = high - low;
+        away > range / 2 && i32::from(away) * 4 > i32::from(least)
+    }
+}
+
+/// Every piece that stands out far enough in one direction, grown to where it stands out half as far. Pieces of more
+/// than `most` pixels are left out.
+pub(crate) fn pieces(
+    luma: &Luma,
+    hat: &TopHat,
+    unrest: &Unrest,
+    is_dark: bool,
+    most: usize,
+    counts: &dyn Fn(usize) -> bool,
+) -> Vec<Piece> {
+    let (width, height) = (luma.width, luma.height);
+    let values = if is_dark { &hat.dark } else { &hat.bright };
+    let mut seen = vec![false; values.len()];
+    let mut found = Vec::new();
+    let mut open = Vec::new();
+    for start in 0..values.len() {
+        let least = unrest.least(start % width, start / width);
+        if values[start] < least || seen[start] || !counts(start) {
+            continue;
+        }
+        seen[start] = true;
+        open.push(start as u32);
+        let (mut pixels, mut bounds, mut peak) = (Vec::new(), [width, height, 0, 0], 0);
+        let half = (least / 2).max(4);
+        while let Some(at) = open.pop() {
+            let (x, y) = (at as usize % width, at as usize / width);
+            bounds = [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x + 1), bounds[3].max(y + 1)];
+            peak = peak.max(values[at as usize]);
+            if pixels.len() <= most {
+                pixels.push(at);
+            }
+            for near_y in y.saturating_sub(1)..(y + 2).min(height) {
+                for near_x in x.saturating_sub(1)..(x + 2).min(width) {
+                    let near = near_y * width + near_x;
+                    if !seen[near] && values[near] >= half {
+                        seen[near] = true;
+                        open.push(near as u32);
+                    }
+                }
+            }
+        }
+        if pixels.len() <= most {
+            found.push(Piece { pixels, bounds, is_dark, peak });
+        }
+    }
+    found
+}
