@@ -154,6 +154,12 @@ impl Frame {
         Ok(Rect { x: on_canvas(*x, inner.x), y: on_canvas(*y, inner.y), ..inner })
     }
 
+    /// The part of a mask of the canvas that lies over the subject's bitmap, at the bitmap's size.
+    pub(crate) fn on_subject(&self, mask: &Mask) -> Result<Mask, Fault> {
+        let Subject { bitmap, x, y } = &self.subject;
+        Ok(pixels::place_mask(bitmap.width(), bitmap.height(), mask, -x, -y)?)
+    }
+
     /// Bytes its layers and its file take in memory.
     pub fn byte_len(&self) -> usize {
         let shadows: usize = self.shadows.iter().map(|shadow| shadow.mask.values().len()).sum();

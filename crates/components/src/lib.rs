@@ -2,6 +2,7 @@
 //! requests or money beyond its own price.
 
 mod cache;
+mod clean;
 mod combine;
 mod component;
 mod context;
@@ -15,6 +16,7 @@ mod frame;
 mod input;
 mod pipeline;
 mod remove_background;
+mod remove_object;
 mod render;
 mod set_on_canvas;
 mod setting;
@@ -23,6 +25,7 @@ mod starter;
 mod toolbox;
 
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+pub use clean::Clean;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Limits};
@@ -36,8 +39,11 @@ pub use frame::{Encoded, Frame, Origin, Shadow, Subject};
 pub use input::Input as InputComponent;
 pub use pipeline::{Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
+pub use remove_object::RemoveObject;
 pub use set_on_canvas::SetOnCanvas;
-pub use setting::{Colour, Length, Number, Ratio, Whole};
+pub use setting::{
+    Areas, Colour, Length, List, Number, Point, Polygon, Ratio, Rectangle, Share, Stroke, Whole,
+};
 pub use settings::{Setting, settings_help, settings_of};
 pub use starter::{Starter, starters};
 pub use toolbox::Toolbox;

@@ -162,3 +162,6 @@ fn sources<S: Sample>(canvas: &Canvas<'_, S>, region: &Region, stop: &dyn Fn() -
             .collect();
     }
 }
+
+#[cfg(test)]
+mod tests;

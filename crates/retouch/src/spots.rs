@@ -13,6 +13,7 @@ mod unrest;
 
 use shape::{Piece, pieces};
 use tophat::{Luma, TopHat};
+use twins::Crowd;
 use unrest::{Sureness, Unrest};
 
 /// What to look for. A strength of 0 looks for nothing, 100 for everything that might be it. Sizes are in pixels.
@@ -54,6 +55,9 @@ impl Spots {
     }
 }
 
+/// Pixels that the soft edges of a speck may add to its size.
+const SOFT: u32 = 4;
+
 /// What a piece may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -83,7 +87,7 @@ pub fn find_spots(
     let mut spots = Spots { mask, dust: 0, lint: 0, scratches: 0, sensor_spots: 0 };
     let strongest = sought.dust.max(sought.lint).max(sought.scratches);
     if strongest > 0 {
-        let side = (sought.dust_size as usize).clamp(3, 63) + 2;
+        let side = (sought.dust_size as usize).clamp(3, 61) + SOFT as usize + 2;
         let hat = TopHat::of(&luma, side.min(width.min(height)).max(1), stop)?;
         let longest = width.max(height);
         for strength in strengths(sought) {
@@ -92,13 +96,15 @@ pub fn find_spots(
                 if stop() {
                     return None;
                 }
-                let found = pieces(&luma, &hat, &unrest, is_dark, 16 * longest, &counts);
-                let is_pattern = twins::is_pattern(&found);
-                for (piece, _) in found.iter().zip(is_pattern).filter(|(_, is_pattern)| !is_pattern) {
+                let values = if is_dark { &hat.dark } else { &hat.bright };
+                let (found, outlines) =
+                    pieces((width, height), values, &unrest, is_dark, 16 * longest, &counts);
+                let crowd = Crowd::of(outlines);
+                for piece in &found {
                     let Some(kind) = kind_of(piece, width, longest, sought) else { continue };
-                    let [left, top, ..] = piece.bounds;
                     if kind.strength(sought) != strength
-                        || !piece.is_alone(&luma, &hat, unrest.least(left, top), &counts)
+                        || crowd.repeats(piece)
+                        || !piece.is_alone(&luma, &hat, &unrest, &counts)
                     {
                         continue;
                     }
@@ -151,8 +157,8 @@ fn kind_of(piece: &Piece, columns: usize, longest: usize, sought: &Sought) -> Op
         return None;
     }
     let (length, width) = piece.length_and_width(columns);
-    let side = piece.side() as u32;
-    let thin = (longest as f32 * 0.0015).max(4.0);
+    let side = (piece.side() as u32).saturating_sub(SOFT);
+    let thin = (longest as f32 * 0.0018).max(4.5);
     if side <= sought.dust_size && length < 4.0 * width.max(1.0) {
         return Some(Kind::Dust);
     }
@@ -214,3 +220,6 @@ fn luma(bitmap: &Bitmap) -> Luma {
     };
     Luma { width: bitmap.width() as usize, height: bitmap.height() as usize, values }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,10 @@ use super::unrest::Unrest;
 
 /// One piece of a picture that stands out.
 pub(crate) struct Piece {
-    /// Its pixels.
+    /// Its pixels, its soft edge included.
     pub(crate) pixels: Vec<u32>,
+    /// Those that stand out at least half as far as the one that does most.
+    pub(crate) core: Vec<u32>,
     /// Left, top, right and bottom edge; right and bottom lie behind the last pixel.
     pub(crate) bounds: [usize; 4],
     /// Whether it is darker than what is around.
@@ -25,11 +27,11 @@ impl Piece {
     /// Its length along its longer direction, and its mean width, in pixels, by the moments of its pixels: the axes of
     /// the ellipse with the same moments for a compact piece, the area by the length for a long one.
     pub(crate) fn length_and_width(&self, columns: usize) -> (f32, f32) {
-        let count = self.pixels.len() as f32;
+        let count = self.core.len() as f32;
         let (mut x_sum, mut y_sum) = (0.0f32, 0.0f32);
         let [left, top, ..] = self.bounds;
         let place = |at: u32| ((at as usize % columns - left) as f32, (at as usize / columns - top) as f32);
-        for &at in &self.pixels {
+        for &at in &self.core {
             let (x, y) = place(at);
             x_sum += x;
             y_sum += y;
@@ -37,7 +39,7 @@ impl Piece {
         let (x_mean, y_mean) = (x_sum / count, y_sum / count);
         // A pixel is a square, not a point.
         let (mut xx, mut xy, mut yy) = (count / 12.0, 0.0f32, count / 12.0);
-        for &at in &self.pixels {
+        for &at in &self.core {
             let (x, y) = place(at);
             xx += (x - x_mean) * (x - x_mean);
             xy += (x - x_mean) * (y - y_mean);
@@ -76,7 +78,7 @@ impl Piece {
         &self,
         luma: &Luma,
         hat: &TopHat,
-        least: u8,
+        unrest: &Unrest,
         counts: &dyn Fn(usize) -> bool,
     ) -> bool {
         let [left, top, right, bottom] = self.bounds;
@@ -108,7 +110,8 @@ impl Piece {
                 continue;
             }
             values.push(luma.values[at]);
-            standing += usize::from(hat.most(at) > least / 2);
+            let grain = unrest.grain(at % luma.width, at / luma.width);
+            standing += usize::from(hat.most(at) > grain);
         }
         // At the edge of the subject there is no telling what belongs to it.
         if values.len() < 24 || outside * 8 > values.len() || standing * 25 > values.len() {
@@ -116,59 +119,83 @@ impl Piece {
         }
         values.sort_unstable();
         let (low, high) = (values[values.len() / 20], values[values.len() * 19 / 20]);
-        let mut own: Vec<i16> = self.pixels.iter().map(|&at| luma.values[at as usize]).collect();
+        let mut own: Vec<i16> = self.core.iter().map(|&at| luma.values[at as usize]).collect();
         own.sort_unstable();
         let middle = own[own.len() / 2];
         let away = if self.is_dark { low - middle } else { middle - high };
         let range = high - low;
-        away > range / 2 && i32::from(away) * 4 > i32::from(least)
+        away > (range / 2).max(8)
     }
 }
 
-/// Every piece that stands out far enough in one direction, grown to where it stands out half as far. Pieces of more
-/// than `most` pixels are left out.
+/// What is left of a piece that is not sure enough to be looked at, but may make a pattern of one that is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Outline {
+    /// As in [`Piece`].
+    pub(crate) bounds: [u32; 4],
+    /// How many pixels its core has.
+    pub(crate) core: u32,
+    /// As in [`Piece`].
+    pub(crate) peak: u8,
+}
+
+impl Piece {
+    /// What others are compared with.
+    pub(crate) fn outline(&self) -> Outline {
+        let bounds = self.bounds.map(|edge| edge as u32);
+        Outline { bounds, core: self.core.len() as u32, peak: self.peak }
+    }
+}
+
+/// Everything that stands out from the grain in one direction: the pieces that are sure enough, and the outlines of all.
+/// Pieces of more than `most` pixels are left out of the first.
 pub(crate) fn pieces(
-    luma: &Luma,
-    hat: &TopHat,
+    size: (usize, usize),
+    values: &[u8],
     unrest: &Unrest,
     is_dark: bool,
     most: usize,
     counts: &dyn Fn(usize) -> bool,
-) -> Vec<Piece> {
-    let (width, height) = (luma.width, luma.height);
-    let values = if is_dark { &hat.dark } else { &hat.bright };
+) -> (Vec<Piece>, Vec<Outline>) {
+    let (width, height) = size;
     let mut seen = vec![false; values.len()];
-    let mut found = Vec::new();
-    let mut open = Vec::new();
+    let (mut found, mut outlines) = (Vec::new(), Vec::new());
+    let (mut open, mut pixels) = (Vec::new(), Vec::new());
     for start in 0..values.len() {
-        let least = unrest.least(start % width, start / width);
-        if values[start] < least || seen[start] || !counts(start) {
+        let grain = unrest.grain(start % width, start / width);
+        if values[start] < grain || seen[start] || !counts(start) {
             continue;
         }
         seen[start] = true;
         open.push(start as u32);
-        let (mut pixels, mut bounds, mut peak) = (Vec::new(), [width, height, 0, 0], 0);
-        let half = (least / 2).max(4);
+        pixels.clear();
+        let (mut bounds, mut peak, mut is_sure) = ([width, height, 0, 0], 0, false);
         while let Some(at) = open.pop() {
             let (x, y) = (at as usize % width, at as usize / width);
             bounds = [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x + 1), bounds[3].max(y + 1)];
-            peak = peak.max(values[at as usize]);
-            if pixels.len() <= most {
-                pixels.push(at);
-            }
+            let value = values[at as usize];
+            peak = peak.max(value);
+            is_sure |= value >= unrest.least(x, y);
+            pixels.push(at);
             for near_y in y.saturating_sub(1)..(y + 2).min(height) {
                 for near_x in x.saturating_sub(1)..(x + 2).min(width) {
                     let near = near_y * width + near_x;
-                    if !seen[near] && values[near] >= half {
+                    if !seen[near] && values[near] >= grain {
                         seen[near] = true;
                         open.push(near as u32);
                     }
                 }
             }
         }
-        if pixels.len() <= most {
-            found.push(Piece { pixels, bounds, is_dark, peak });
+        let is_core = |at: &u32| values[*at as usize] >= peak.div_ceil(2);
+        if pixels.len() > 1 {
+            let core = pixels.iter().filter(|at| is_core(at)).count() as u32;
+            outlines.push(Outline { bounds: bounds.map(|edge| edge as u32), core, peak });
+        }
+        if is_sure && pixels.len() > 1 && pixels.len() <= most {
+            let core = pixels.iter().copied().filter(|at| is_core(at)).collect();
+            found.push(Piece { pixels: pixels.clone(), core, bounds, is_dark, peak });
         }
     }
-    found
+    (found, outlines)
 }

@@ -4,7 +4,7 @@ use pixels::Mask;
 
 use super::shape::pieces;
 use super::tophat::{Luma, TopHat};
-use super::twins;
+use super::twins::Crowd;
 use super::unrest::{Sureness, Unrest};
 
 /// How much smaller the picture is looked at.
@@ -54,34 +54,34 @@ pub(crate) fn discs(
     // The mean of sixteen pixels has a quarter of their grain: what is sought is fainter than dust.
     let sure = Sureness { contrast: sure.contrast * 0.35, ..sure };
     let unrest = Unrest::of(&hat, small.width, sure, &counts);
-    let found = pieces(&small, &hat, &unrest, true, SIDE * SIDE, &counts);
-    let is_pattern = twins::is_pattern(&found);
-    let discs =
-        found.iter().zip(is_pattern).filter(|(_, is_pattern)| !is_pattern).filter_map(|(piece, _)| {
-            let [left, top, right, bottom] = piece.bounds;
-            let (wide, tall) = ((right - left) as f32, (bottom - top) as f32);
-            let side = wide.max(tall);
-            let fill = piece.pixels.len() as f32 / (wide * tall);
-            let is_round = wide.min(tall) > side * 0.7 && (0.62..0.95).contains(&fill);
-            // A print has an edge: it reaches its full contrast within a pixel or two.
-            let steep = piece
-                .pixels
-                .iter()
-                .map(|&at| {
-                    let at = at as usize;
-                    let beside = [at.saturating_sub(1), at.saturating_sub(small.width)];
-                    beside.map(|near| hat.dark[at].abs_diff(hat.dark[near])).into_iter().max().unwrap_or(0)
-                })
-                .max()
-                .unwrap_or(0);
-            let is_soft = side >= 5.0 && f32::from(steep) < f32::from(piece.peak) * 0.62 && piece.peak < 128;
-            let is_alone = piece.is_alone(&small, &hat, unrest.least(left, top), &counts);
-            (is_round && is_soft && is_alone).then(|| Disc {
-                x: (left + right) as f32 / 2.0 * SCALE as f32,
-                y: (top + bottom) as f32 / 2.0 * SCALE as f32,
-                radius: side * 0.5 * SCALE as f32 * 1.3 + SCALE as f32,
+    let size = (small.width, small.height);
+    let (found, outlines) = pieces(size, &hat.dark, &unrest, true, SIDE * SIDE, &counts);
+    let crowd = Crowd::of(outlines);
+    let discs = found.iter().filter_map(|piece| {
+        let [left, top, right, bottom] = piece.bounds;
+        let (wide, tall) = ((right - left) as f32, (bottom - top) as f32);
+        let side = wide.max(tall);
+        let fill = piece.pixels.len() as f32 / (wide * tall);
+        let is_round = wide.min(tall) > side * 0.7 && (0.62..0.95).contains(&fill);
+        // A print has an edge: it reaches its full contrast within a pixel or two.
+        let steep = piece
+            .pixels
+            .iter()
+            .map(|&at| {
+                let at = at as usize;
+                let beside = [at.saturating_sub(1), at.saturating_sub(small.width)];
+                beside.map(|near| hat.dark[at].abs_diff(hat.dark[near])).into_iter().max().unwrap_or(0)
             })
-        });
+            .max()
+            .unwrap_or(0);
+        let is_soft = side >= 5.0 && f32::from(steep) < f32::from(piece.peak) * 0.62 && piece.peak < 128;
+        let is_alone = !crowd.repeats(piece) && piece.is_alone(&small, &hat, &unrest, &counts);
+        (is_round && is_soft && is_alone).then(|| Disc {
+            x: (left + right) as f32 / 2.0 * SCALE as f32,
+            y: (top + bottom) as f32 / 2.0 * SCALE as f32,
+            radius: side * 0.5 * SCALE as f32 * 1.3 + SCALE as f32,
+        })
+    });
     Some(discs.collect())
 }
 

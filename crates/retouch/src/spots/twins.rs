@@ -2,56 +2,66 @@
 
 use std::collections::HashMap;
 
-use super::shape::Piece;
+use super::shape::{Outline, Piece};
 
-/// Alike pieces near a piece from which on it belongs to a pattern.
+/// Alike things near a piece from which on it belongs to a pattern.
 const PATTERN: usize = 3;
+/// Side of the cells in which things are looked up.
+const CELL: u32 = 64;
+/// How many of its own sizes away a thing may lie to be of the same pattern.
+const SIZES: u32 = 20;
+/// How many pixels away a thing may lie to be of the same pattern, at least and at most.
+const AWAY: (u32, u32) = (120, 900);
 
-/// Which of the pieces belong to a pattern: at least three others nearby have its size, proportions and contrast.
-pub(crate) fn is_pattern(pieces: &[Piece]) -> Vec<bool> {
-    let reach = |piece: &Piece| (piece.side() * 24).clamp(120, 1200);
-    let widest = pieces.iter().map(reach).max().unwrap_or(1);
-    let middle = |piece: &Piece| {
-        let [left, top, right, bottom] = piece.bounds;
-        (left.midpoint(right), top.midpoint(bottom))
-    };
-    let mut cells: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
-    for (index, piece) in pieces.iter().enumerate() {
-        let (x, y) = middle(piece);
-        cells.entry((x / widest, y / widest)).or_default().push(index);
-    }
-    let has_twins = |index: usize| {
-        let piece = &pieces[index];
-        let (x, y) = middle(piece);
-        let reach = reach(piece);
-        let (column, row) = (x / widest, y / widest);
-        let near = (row.saturating_sub(1)..row + 2)
-            .flat_map(|row| (column.saturating_sub(1)..column + 2).map(move |column| (column, row)))
-            .filter_map(|cell| cells.get(&cell))
-            .flatten();
-        let twins = near.filter(|&&other| {
-            let (other_x, other_y) = middle(&pieces[other]);
-            let is_near = x.abs_diff(other_x) <= reach && y.abs_diff(other_y) <= reach;
-            other != index && is_near && are_alike(piece, &pieces[other])
-        });
-        twins.take(PATTERN).count() == PATTERN
-    };
-    (0..pieces.len()).map(has_twins).collect()
+/// Where everything lies that stands out in one direction.
+pub(crate) struct Crowd {
+    cells: HashMap<(u32, u32), Vec<Outline>>,
 }
 
-fn are_alike(one: &Piece, other: &Piece) -> bool {
-    let near = |a: usize, b: usize, share: f32, slack: f32| {
+impl Crowd {
+    /// Sorts outlines by where they lie.
+    pub(crate) fn of(outlines: Vec<Outline>) -> Self {
+        let mut cells: HashMap<_, Vec<_>> = HashMap::new();
+        for outline in outlines {
+            let (x, y) = middle(&outline);
+            cells.entry((x / CELL, y / CELL)).or_default().push(outline);
+        }
+        Self { cells }
+    }
+
+    /// Whether a piece belongs to a pattern: at least three others nearby have its size, proportions and contrast.
+    pub(crate) fn repeats(&self, piece: &Piece) -> bool {
+        let own = piece.outline();
+        let (x, y) = middle(&own);
+        let reach = (piece.side() as u32 * SIZES).clamp(AWAY.0, AWAY.1);
+        let cells = |at: u32| at.saturating_sub(reach) / CELL..=(at + reach) / CELL;
+        let near = cells(y).flat_map(|row| cells(x).map(move |column| (column, row)));
+        let twins = near.filter_map(|cell| self.cells.get(&cell)).flatten().filter(|other| {
+            let (other_x, other_y) = middle(other);
+            let is_near = x.abs_diff(other_x) <= reach && y.abs_diff(other_y) <= reach;
+            is_near && own != **other && are_alike(&own, other)
+        });
+        twins.take(PATTERN).count() == PATTERN
+    }
+}
+
+fn middle(outline: &Outline) -> (u32, u32) {
+    let [left, top, right, bottom] = outline.bounds;
+    (left.midpoint(right), top.midpoint(bottom))
+}
+
+fn are_alike(one: &Outline, other: &Outline) -> bool {
+    let near = |a: u32, b: u32, share: f32, slack: f32| {
         let (a, b) = (a as f32, b as f32);
         (a - b).abs() <= a.max(b) * share + slack
     };
-    let size = |piece: &Piece| {
-        let [left, top, right, bottom] = piece.bounds;
+    let size = |outline: &Outline| {
+        let [left, top, right, bottom] = outline.bounds;
         ((right - left).min(bottom - top), (right - left).max(bottom - top))
     };
     let ((short, long), (other_short, other_long)) = (size(one), size(other));
-    one.is_dark == other.is_dark
-        && near(one.pixels.len(), other.pixels.len(), 0.2, 1.0)
-        && near(short, other_short, 0.15, 1.0)
-        && near(long, other_long, 0.15, 1.0)
-        && near(usize::from(one.peak), usize::from(other.peak), 0.12, 1.0)
+    near(one.core, other.core, 0.15, 1.0)
+        && near(short, other_short, 0.12, 1.0)
+        && near(long, other_long, 0.12, 1.0)
+        && near(one.peak.into(), other.peak.into(), 0.12, 1.0)
 }

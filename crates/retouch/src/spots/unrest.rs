@@ -7,6 +7,9 @@ const BLOCK: usize = 32;
 /// Blocks on each side of a block that have a say in it.
 const AROUND: usize = 2;
 
+/// Robust standard deviations beyond which something is more than grain.
+const GRAIN: f32 = 3.2;
+
 /// How sure it must be that something does not belong there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sureness {
@@ -29,8 +32,8 @@ impl Sureness {
         };
         Self {
             contrast: between(0.12, 0.035, 0.014),
-            deviations: between(20.0, 9.0, 5.0),
-            outlier: between(3.0, 1.7, 1.2),
+            deviations: between(18.0, 6.5, 4.5),
+            outlier: between(3.0, 1.6, 1.2),
         }
     }
 }
@@ -38,7 +41,16 @@ impl Sureness {
 /// The least value of a top-hat that is sure enough, block by block.
 pub(crate) struct Unrest {
     columns: usize,
-    least: Vec<u8>,
+    levels: Vec<Levels>,
+}
+
+/// Values of a top-hat in one block.
+#[derive(Clone, Copy)]
+struct Levels {
+    /// What is sure enough.
+    least: u8,
+    /// What is more than grain.
+    grain: u8,
 }
 
 impl Unrest {
@@ -55,7 +67,7 @@ impl Unrest {
                 }
             }
         }
-        let mut least = Vec::with_capacity(columns * rows);
+        let mut levels = Vec::with_capacity(columns * rows);
         for row in 0..rows {
             for column in 0..columns {
                 let mut sum = [0u32; 256];
@@ -66,36 +78,45 @@ impl Unrest {
                         }
                     }
                 }
-                least.push(threshold(&sum, sure));
+                levels.push(Levels::of(&sum, sure));
             }
         }
-        Self { columns, least }
+        Self { columns, levels }
     }
 
     /// The least value that is sure enough at a pixel.
     pub(crate) fn least(&self, x: usize, y: usize) -> u8 {
-        self.least[y / BLOCK * self.columns + x / BLOCK]
+        self.levels[y / BLOCK * self.columns + x / BLOCK].least
+    }
+
+    /// The least value that is more than grain at a pixel.
+    pub(crate) fn grain(&self, x: usize, y: usize) -> u8 {
+        self.levels[y / BLOCK * self.columns + x / BLOCK].grain
     }
 }
 
-fn threshold(counts: &[u32; 256], sure: Sureness) -> u8 {
-    let all: u32 = counts.iter().sum();
-    let quantile = |counts: &[u32; 256], share: f64| {
-        let wanted = (f64::from(all) * share) as u32;
-        let mut below = 0;
-        counts.iter().position(|count| {
-            below += count;
-            below > wanted
-        })
-    };
-    let Some(middle) = quantile(counts, 0.5) else { return 255 };
-    let mut away = [0u32; 256];
-    for (value, count) in counts.iter().enumerate() {
-        away[value.abs_diff(middle)] += count;
+impl Levels {
+    fn of(counts: &[u32; 256], sure: Sureness) -> Self {
+        let all: u32 = counts.iter().sum();
+        let quantile = |counts: &[u32; 256], share: f64| {
+            let wanted = (f64::from(all) * share) as u32;
+            let mut below = 0;
+            counts.iter().position(|count| {
+                below += count;
+                below > wanted
+            })
+        };
+        let Some(middle) = quantile(counts, 0.5) else { return Self { least: 255, grain: 255 } };
+        let mut away = [0u32; 256];
+        for (value, count) in counts.iter().enumerate() {
+            away[value.abs_diff(middle)] += count;
+        }
+        let spread = quantile(&away, 0.5).unwrap_or(0) as f32 * 1.4826;
+        let strongest = quantile(counts, 0.98).unwrap_or(255) as f32;
+        let (middle, contrast) = (middle as f32, sure.contrast * 1024.0);
+        let least = contrast.max(middle + sure.deviations * spread).max(sure.outlier * strongest);
+        let grain = (contrast * 0.5).max(middle + GRAIN * spread);
+        let whole = |value: f32| value.ceil().min(255.0) as u8;
+        Self { least: whole(least), grain: whole(grain.min(least)) }
     }
-    let spread = quantile(&away, 0.5).unwrap_or(0) as f32 * 1.4826;
-    let strongest = quantile(counts, 0.98).unwrap_or(255) as f32;
-    let least =
-        (sure.contrast * 1024.0).max(middle as f32 + sure.deviations * spread).max(sure.outlier * strongest);
-    least.ceil().min(255.0) as u8
 }
