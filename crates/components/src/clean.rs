@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use pixels::Mask;
 use retouch::{Sought, Within};
 use schemars::JsonSchema;
@@ -74,6 +75,7 @@ impl Component for Clean {
     const VERSION: u32 = 1;
     const CREDITS: u32 = 2;
     const EXPENSIVE: bool = true;
+    const CHANGES: Changes = Changes { background: true, detail: true, ..Changes::NONE };
 
     type Settings = Settings;
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::component::{Component, bytes};
-use crate::{Blend, Colour, Context, Fault, Frame, ImageRef, Length, Mark, Number};
+use crate::{Blend, Colour, Context, Fault, Frame, ImageRef, Length, Mark, Number, Subject};
 
 mod stamp;
 mod text;
@@ -185,11 +185,14 @@ impl Component for Watermark {
             (None, Some(image)) => {
                 let picture = context.image(&image.0)?;
                 let wanted = settings.image_width.px(frame.width).max(1);
-                let width = wanted.min(fitting((picture.width(), picture.height()), settings.rotation.get(), room));
+                let width =
+                    wanted.min(fitting((picture.width(), picture.height()), settings.rotation.get(), room));
                 stamp::pictured(picture, width)?
             }
             (None, None) => {
-                frame.note("neither a text nor a picture is given, so there is no mark; set `text` or `image`");
+                frame.note(
+                    "neither a text nor a picture is given, so there is no mark; set `text` or `image`",
+                );
                 return Ok(());
             }
         };
@@ -210,9 +213,7 @@ impl Component for Watermark {
             (mark, x, y) = (cut, inside.0, inside.1);
         }
         frame.marks.push(Mark {
-            bitmap: Arc::new(mark),
-            x,
-            y,
+            layer: Subject { bitmap: Arc::new(mark), x, y },
             blend: match settings.blend {
                 Mix::Normal => Blend::Normal,
                 Mix::Multiply => Blend::Multiply,
@@ -232,7 +233,8 @@ impl Component for Watermark {
 fn fitting((width, height): (u32, u32), degrees: f64, room: (u32, u32)) -> u32 {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (width, height) = (f64::from(width), f64::from(height));
-    let (wide, tall) = ((width * cos).abs() + (height * sin).abs(), (width * sin).abs() + (height * cos).abs());
+    let (wide, tall) =
+        ((width * cos).abs() + (height * sin).abs(), (width * sin).abs() + (height * cos).abs());
     let share = (f64::from(room.0) / wide).min(f64::from(room.1) / tall);
     ((width * share) as u32).max(1)
 }

@@ -176,7 +176,8 @@ pub fn tagged_cup() -> Bitmap {
 /// A plain product on a backdrop, with dust, lint, a scratch and a sensor spot, and a print that belongs to it.
 pub fn dusty() -> Bitmap {
     let (width, height) = (300u32, 240u32);
-    let specks = [(40.0, 36.0, 2.2), (120.0, 90.0, 1.6), (176.0, 64.0, 2.6), (250.0, 150.0, 1.8), (88.0, 190.0, 2.0)];
+    let specks =
+        [(40.0, 36.0, 2.2), (120.0, 90.0, 1.6), (176.0, 64.0, 2.6), (250.0, 150.0, 1.8), (88.0, 190.0, 2.0)];
     let mut noise = 777u32;
     let samples = (0..width * height)
         .flat_map(|i| {

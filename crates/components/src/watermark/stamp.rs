@@ -45,7 +45,8 @@ pub(super) fn turned(bitmap: Bitmap, degrees: f64) -> Result<Bitmap, Fault> {
     let mut out = Vec::with_capacity(wide as usize * tall as usize * 4);
     for y in 0..tall {
         for x in 0..wide {
-            let (dx, dy) = (f64::from(x) + 0.5 - f64::from(wide) / 2.0, f64::from(y) + 0.5 - f64::from(tall) / 2.0);
+            let (dx, dy) =
+                (f64::from(x) + 0.5 - f64::from(wide) / 2.0, f64::from(y) + 0.5 - f64::from(tall) / 2.0);
             let at = (dx * cos + dy * sin + width / 2.0 - 0.5, dy * cos - dx * sin + height / 2.0 - 0.5);
             out.extend(cubic(source, columns, at));
         }
@@ -83,12 +84,7 @@ fn cubic(source: &[[u8; 4]], columns: usize, (x, y): (f64, f64)) -> [u8; 4] {
 
 fn weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
-    [
-        -0.5 * t3 + t2 - 0.5 * t,
-        1.5 * t3 - 2.5 * t2 + 1.0,
-        -1.5 * t3 + 2.0 * t2 + 0.5 * t,
-        0.5 * t3 - 0.5 * t2,
-    ]
+    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
 }
 
 /// A canvas full of an 8-bit RGBA mark, `gap` pixels apart, every other row moved by half; one lies in the middle.
@@ -139,7 +135,10 @@ mod tests {
             four = turned(four, 90.0).expect("turned");
         }
         assert_eq!(four, corner());
-        assert_eq!(turned(turned(corner(), 137.0).expect("turned"), 0.0).expect("turned").channels(), Channels::Rgba);
+        assert_eq!(
+            turned(turned(corner(), 137.0).expect("turned"), 0.0).expect("turned").channels(),
+            Channels::Rgba
+        );
     }
 
     #[test]
