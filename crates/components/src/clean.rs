@@ -159,3 +159,67 @@ fn part(frame: &Frame, place: Place) -> Part {
     }
     Part::Inside(mask)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use pixels::{Bitmap, Channels};
+
+    use super::*;
+    use crate::StepCache;
+
+    /// A grey product on a light backdrop, with a dark speck on each.
+    fn specked() -> Frame {
+        let samples = (0..160 * 160)
+            .flat_map(|i: u32| {
+                let (x, y) = (i % 160, i / 160);
+                let speck = |a: u32, b: u32| x.abs_diff(a) < 2 && y.abs_diff(b) < 2;
+                let inside = (40..120).contains(&x) && (40..120).contains(&y);
+                match (speck(20, 20) || speck(80, 80), inside) {
+                    (true, _) => [40; 3],
+                    (_, true) => [120; 3],
+                    _ => [220; 3],
+                }
+            })
+            .collect();
+        let bitmap = Bitmap::from_u8(160, 160, Channels::Rgb, samples).expect("160 by 160");
+        Frame::new(bitmap, Frame::unread().origin)
+    }
+
+    fn cleaned(mut frame: Frame, settings: &Settings) -> Frame {
+        let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+        Clean::run(&mut frame, settings, &Context::new(&cache, &cancel)).expect("cleaned");
+        frame
+    }
+
+    fn dark(frame: &Frame) -> Vec<usize> {
+        let pixels::Samples::U8(samples) = frame.subject.bitmap.samples() else { panic!("8 bits") };
+        [20 * 160 + 20, 80 * 160 + 80].into_iter().filter(|at| samples[at * 3] < 60).collect()
+    }
+
+    #[test]
+    fn specks_go_from_where_they_are_looked_for() {
+        let at = |place: Place| cleaned(specked(), &Settings { place, ..Settings::default() });
+        let everywhere = at(Place::Everywhere);
+        assert!(dark(&everywhere).is_empty());
+        assert_eq!(everywhere.remarks[0].notes, ["took off 2 specks"]);
+        assert_eq!(dark(&at(Place::Subject)), [20 * 160 + 20]);
+        assert_eq!(dark(&at(Place::Background)), [80 * 160 + 80]);
+    }
+
+    #[test]
+    fn strengths_of_nothing_change_nothing() {
+        let off = Settings {
+            dust: Whole::new(0),
+            lint: Whole::new(0),
+            sensor_spots: Whole::new(0),
+            ..Settings::default()
+        };
+        let frame = cleaned(specked(), &off);
+        assert_eq!(frame.subject, specked().subject);
+        // What was cleaned once is clean.
+        let once = cleaned(specked(), &Settings::default());
+        assert_eq!(cleaned(once.clone(), &Settings::default()).subject, once.subject);
+    }
+}

@@ -135,30 +135,114 @@ fn white_of(picture: &Bitmap, (width, height): (u32, u32)) -> Result<Mask, Fault
     if (width, height) == (mask.width(), mask.height()) {
         return Ok(mask);
     }
-    Ok(pixels::resize_mask(&mask, width, height, Filter::Triangle)?)
+    Ok(pixels::resize_mask(&mask, width, height, Filter::Bilinear)?)
 }
 
-/// Fills what the mask marks of the subject, in place.
+/// Fills what the mask, of the subject's size, marks of the subject, and of the photo that it was cut out of.
 pub(crate) fn repair(
     frame: &mut Frame,
     mask: &Mask,
     within: Within,
     context: &Context<'_>,
-) -> Result<retouch::Filling, Fault> {
-    let bitmap = Arc::make_mut(&mut frame.subject.bitmap);
-    let stop = || context.check_cancelled().is_err();
-    let filling = retouch::inpaint(bitmap, mask, within, &stop).map_err(|error| match error {
-        retouch::InpaintError::Stopped => Fault::cancelled(),
-        retouch::InpaintError::NothingLeft => Fault::input(
-            "nothing_left",
-            "what is marked leaves nothing of the picture to fill the place with; mark less",
-        ),
-        retouch::InpaintError::Size => Fault::ours("processing_failed", error.to_string()),
-    })?;
-    if filling.interpolated > 0 {
-        let pixels = filling.interpolated;
-        frame
-            .note(format!("{pixels} pixels were interpolated: there is too little around them to copy from"));
+) -> Result<(), Fault> {
+    let mut photo = frame.photo.take();
+    let is_subject = photo.as_ref().is_some_and(|photo| Arc::ptr_eq(&photo.bitmap, &frame.subject.bitmap));
+    if is_subject {
+        // Nobody else holds the pixels then, and they need not be copied.
+        photo = None;
     }
-    Ok(filling)
+    let interpolated = fill(&mut frame.subject.bitmap, mask, within, context)?;
+    if interpolated > 0 {
+        frame.note(format!(
+            "{interpolated} pixels were interpolated: there is too little around them to copy from"
+        ));
+    }
+    if is_subject {
+        frame.photo = Some(frame.subject.clone());
+    } else if let Some(mut photo) = photo {
+        let (x, y) = (frame.subject.x - photo.x, frame.subject.y - photo.y);
+        let mask = pixels::place_mask(photo.bitmap.width(), photo.bitmap.height(), mask, x, y)?;
+        fill(&mut photo.bitmap, &mask, Within::Picture, context)?;
+        frame.photo = Some(photo);
+    }
+    Ok(())
+}
+
+/// Fills what the mask marks, in place; answers how many pixels had to be interpolated.
+fn fill(bitmap: &mut Arc<Bitmap>, mask: &Mask, within: Within, context: &Context<'_>) -> Result<u64, Fault> {
+    use retouch::InpaintError as E;
+    let stop = || context.check_cancelled().is_err();
+    let filling =
+        retouch::inpaint(Arc::make_mut(bitmap), mask, within, &stop).map_err(|error| match error {
+            E::Stopped => Fault::cancelled(),
+            E::NothingLeft => Fault::input(
+                "nothing_left",
+                "what is marked leaves nothing of the picture to fill the place with; mark less",
+            ),
+            E::Size => Fault::ours("processing_failed", error.to_string()),
+        })?;
+    Ok(filling.interpolated)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use pixels::{Channels, EncodeOptions, Encoding, PngCompression};
+    use serde_json::json;
+
+    use super::*;
+    use crate::StepCache;
+
+    /// A grey picture with a white square in its middle.
+    fn marked() -> Frame {
+        let square = |i: u32| (24..40).contains(&(i % 64)) && (24..40).contains(&(i / 64));
+        let samples = (0..64 * 64).flat_map(|i| [if square(i) { 250 } else { 90 }; 3]).collect();
+        let bitmap = Bitmap::from_u8(64, 64, Channels::Rgb, samples).expect("64 by 64");
+        Frame::new(bitmap, Frame::unread().origin)
+    }
+
+    fn removed(settings: serde_json::Value, images: Vec<Vec<u8>>) -> Result<Frame, Fault> {
+        let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+        let mut context = Context::new(&cache, &cancel);
+        let named = |(i, file): (usize, Vec<u8>)| (ContentHash([i as u8; 32]), file);
+        context.images = Arc::new(images.into_iter().enumerate().map(named).collect());
+        let mut frame = marked();
+        let settings: Settings = serde_json::from_value(settings).expect("settings");
+        RemoveObject::run(&mut frame, &settings, &context)?;
+        Ok(frame)
+    }
+
+    fn is_plain(frame: &Frame) -> bool {
+        let Samples::U8(samples) = frame.subject.bitmap.samples() else { panic!("8 bits") };
+        samples.iter().all(|sample| sample.abs_diff(90) <= 2)
+    }
+
+    #[test]
+    fn what_is_marked_is_gone_however_it_was_marked() {
+        let boxed = json!({ "boxes": [{ "x": 0.37, "y": 0.37, "width": 0.26, "height": 0.26 }] });
+        assert!(is_plain(&removed(boxed, Vec::new()).expect("removed")));
+        let stroke = json!({ "strokes": [{ "points": [{ "x": 0.5, "y": 0.5 }], "width": 0.4 }] });
+        assert!(is_plain(&removed(stroke, Vec::new()).expect("removed")));
+        // The mask is of half the size.
+        let square = |i: u32| (11..21).contains(&(i % 32)) && (11..21).contains(&(i / 32));
+        let samples = (0..32 * 32).flat_map(|i| [if square(i) { 255 } else { 0 }; 3]).collect();
+        let mask = Bitmap::from_u8(32, 32, Channels::Rgb, samples).expect("32 by 32");
+        let options = EncodeOptions::new(Encoding::Png { compression: PngCompression::Small });
+        let file = pixels::encode(&mask, &options).expect("a PNG");
+        let hash = ContentHash([0; 32]).to_string();
+        assert!(is_plain(&removed(json!({ "mask": hash }), vec![file]).expect("removed")));
+        let missing = removed(json!({ "mask": hash }), Vec::new()).expect_err("not there");
+        assert_eq!(missing.code, "image_not_found");
+    }
+
+    #[test]
+    fn nothing_marked_changes_nothing_and_everything_marked_is_refused() {
+        let frame = removed(json!({}), Vec::new()).expect("nothing to do");
+        assert_eq!(frame.subject, marked().subject);
+        let all = json!({ "boxes": [{ "x": 0, "y": 0, "width": 1, "height": 1 }] });
+        assert_eq!(removed(all, Vec::new()).expect_err("nothing is left").code, "nothing_left");
+        let flat = serde_json::from_value(json!({ "boxes": [{ "x": 0, "y": 0, "width": 0, "height": 1 }] }));
+        assert!(RemoveObject::check(&flat.expect("settings")).is_err());
+    }
 }

@@ -277,3 +277,110 @@ fn cut(mark: &Bitmap, (x, y): (i64, i64), canvas: (u32, u32)) -> Result<(Bitmap,
     let (top, height, y) = axis(y, mark.height(), canvas.1);
     Ok((pixels::crop(mark, Rect { x: left, y: top, width, height })?, (x, y)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use pixels::{Channels, EncodeOptions, Encoding, PngCompression, Samples};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::StepCache;
+    use crate::render::render;
+
+    fn marked(settings: Value, size: (u32, u32), deep: bool) -> (Frame, Bitmap) {
+        let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+        let samples = (0..size.0 * size.1).flat_map(|i| if i % 3 == 0 { [0; 4] } else { [60, 80, 100, 255] });
+        let mut bitmap =
+            Bitmap::from_u8(size.0, size.1, Channels::Rgba, samples.collect()).expect("a picture");
+        if deep {
+            bitmap = bitmap.into_u16();
+        }
+        let mut frame = Frame::new(bitmap, Frame::unread().origin);
+        let logo = Bitmap::from_u8(2, 1, Channels::Rgb, vec![255, 0, 0, 0, 0, 255]).expect("2 by 1");
+        let options = EncodeOptions::new(Encoding::Png { compression: PngCompression::Small });
+        let mut context = Context::new(&cache, &cancel);
+        let file = pixels::encode(&logo, &options).expect("a PNG");
+        context.images = Arc::new([(ContentHash([7; 32]), file)].into());
+        let settings: Settings = serde_json::from_value(settings).expect("settings");
+        Watermark::check(&settings).expect("good settings");
+        Watermark::run(&mut frame, &settings, &context).expect("marked");
+        let out = render(&frame, None, &context).expect("rendered");
+        (frame, Arc::unwrap_or_clone(out))
+    }
+
+    #[test]
+    fn a_mark_lies_where_it_was_told() {
+        let hash = ContentHash([7; 32]).to_string();
+        let at = |position: &str| {
+            let settings = json!({ "image": hash, "imageWidth": 20, "margin": 5, "position": position });
+            let (frame, _) = marked(settings, (100, 60), false);
+            (frame.marks[0].layer.x, frame.marks[0].layer.y)
+        };
+        assert_eq!(at("topLeft"), (5, 5));
+        assert_eq!(at("center"), (40, 25));
+        assert_eq!(at("bottomRight"), (75, 45));
+        assert_eq!(at("left"), (5, 25));
+    }
+
+    #[test]
+    fn settings_that_make_no_mark_are_refused() {
+        let refused = |settings: Value| {
+            Watermark::check(&serde_json::from_value(settings).expect("settings")).expect_err("refused")
+        };
+        assert!(refused(json!({ "text": "  " })).starts_with("`text` is empty"));
+        assert!(refused(json!({ "text": "写真" })).contains("the character `写`"));
+        assert!(refused(json!({ "text": "a".repeat(201) })).contains("at most 200"));
+        let both = json!({ "text": "a", "image": ContentHash([7; 32]).to_string() });
+        assert!(refused(both).contains("both given"));
+    }
+
+    #[test]
+    fn marks_go_with_the_canvas() {
+        let settings = json!({ "text": "Hxg", "position": "center", "shadow": 0 });
+        let (mut frame, _) = marked(settings, (200, 100), false);
+        let before = frame.marks[0].layer.clone();
+        frame.scale_from((0, 0), (200, 100), (400, 200)).expect("scaled");
+        let after = &frame.marks[0].layer;
+        assert!(after.bitmap.width().abs_diff(2 * before.bitmap.width()) <= 1);
+        assert!((after.x - 2 * before.x).abs() <= 1);
+        frame.set_view(crate::frame::View { x: 0, y: 0, width: 20, height: 20 }).expect("cut");
+        assert!(frame.marks.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_mark_on_any_canvas_keeps_what_it_does_not_cover(
+            (width, height) in (1u32..90, 1u32..70), deep in any::<bool>(), tile in any::<bool>(),
+            rotation in -180i32..180, size in 1u32..100, outline in 0u32..4, blend in 0usize..3,
+            with_image in any::<bool>(),
+        ) {
+            let image = with_image.then(|| ContentHash([7; 32]).to_string());
+            let text = (!with_image).then_some("Àg\nx");
+            let settings = json!({
+                "text": text, "image": image, "tile": tile, "rotation": rotation, "outline": outline,
+                "textSize": format!("{size}%"), "imageWidth": format!("{size}%"), "spacing": "3%",
+                "blend": ["normal", "multiply", "screen"][blend],
+            });
+            let (frame, out) = marked(settings, (width, height), deep);
+            prop_assert_eq!(out.depth(), if deep { 16 } else { 8 });
+            let layer = &frame.marks[0].layer;
+            prop_assert!(layer.x >= 0 && layer.x + i64::from(layer.bitmap.width()) <= i64::from(width));
+            prop_assert!(layer.y >= 0 && layer.y + i64::from(layer.bitmap.height()) <= i64::from(height));
+            let covered = pixels::place_mask(width, height, &layer.bitmap.alpha(), layer.x, layer.y).expect("placed");
+            let (Samples::U8(before), Samples::U8(after)) = (
+                frame.subject.bitmap.as_ref().clone().into_u8().into_samples(),
+                out.into_u8().into_samples(),
+            ) else { panic!("8 bits") };
+            for ((before, after), covered) in before.chunks(4).zip(after.chunks(4)).zip(covered.values()) {
+                prop_assert!(*covered > 0 || before == after);
+                prop_assert!(after[3] > 0 || after[..3] == [0; 3]);
+                prop_assert!(after[3] >= before[3]);
+            }
+        }
+    }
+}

@@ -102,29 +102,71 @@ impl Piece {
                 grow(&mut is_around, at, room);
             }
         }
-        let (mut values, mut standing, mut outside) = (Vec::new(), 0usize, 0usize);
+        let (mut around, mut standing, mut outside) = (Vec::new(), 0usize, 0usize);
         for index in (0..is_near.len()).filter(|&index| is_around[index] && !is_near[index]) {
-            let at = (y0 + index / width) * luma.width + x0 + index % width;
+            let (x, y) = (x0 + index % width, y0 + index / width);
+            let at = y * luma.width + x;
             if !counts(at) {
                 outside += 1;
                 continue;
             }
-            values.push(luma.values[at]);
-            let grain = unrest.grain(at % luma.width, at / luma.width);
-            standing += usize::from(hat.most(at) > grain);
+            around.push(((x - x0) as f32, (y - y0) as f32, f32::from(luma.values[at])));
+            standing += usize::from(hat.most(at) > unrest.grain(x, y));
         }
-        // At the edge of the subject there is no telling what belongs to it.
-        if values.len() < 24 || outside * 8 > values.len() || standing * 25 > values.len() {
+        // At an edge there is no telling what belongs to the subject, or goes on beyond the picture.
+        let at_edge = left < 2 || top < 2 || right + 2 > luma.width || bottom + 2 > luma.height;
+        if at_edge || around.len() < 24 || outside * 8 > around.len() || standing * 25 > around.len() {
             return false;
         }
-        values.sort_unstable();
+        // Light that falls off across the surroundings makes nothing uneven.
+        let slope = Slope::of(&around);
+        let mut values: Vec<f32> = around.iter().map(|&(x, y, value)| value - slope.at(x, y)).collect();
+        values.sort_unstable_by(f32::total_cmp);
         let (low, high) = (values[values.len() / 20], values[values.len() * 19 / 20]);
-        let mut own: Vec<i16> = self.core.iter().map(|&at| luma.values[at as usize]).collect();
-        own.sort_unstable();
+        let own = |&at: &u32| {
+            let (x, y) = (at as usize % luma.width - x0, at as usize / luma.width - y0);
+            f32::from(luma.values[at as usize]) - slope.at(x as f32, y as f32)
+        };
+        let mut own: Vec<f32> = self.core.iter().map(own).collect();
+        own.sort_unstable_by(f32::total_cmp);
         let middle = own[own.len() / 2];
         let away = if self.is_dark { low - middle } else { middle - high };
-        let range = high - low;
-        away > (range / 2).max(8)
+        away > ((high - low) / 2.0).max(8.0)
+    }
+}
+
+/// A plane through values, by least squares.
+struct Slope {
+    middle: (f32, f32, f32),
+    across: f32,
+    down: f32,
+}
+
+impl Slope {
+    fn of(values: &[(f32, f32, f32)]) -> Self {
+        let count = values.len().max(1) as f32;
+        let sum = values.iter().fold((0.0, 0.0, 0.0), |s, v| (s.0 + v.0, s.1 + v.1, s.2 + v.2));
+        let middle = (sum.0 / count, sum.1 / count, sum.2 / count);
+        let (mut xx, mut xy, mut yy, mut xv, mut yv) = (0.0f32, 0.0f32, 0.0f32, 0.0f32, 0.0f32);
+        for &(x, y, value) in values {
+            let (x, y, value) = (x - middle.0, y - middle.1, value - middle.2);
+            xx += x * x;
+            xy += x * y;
+            yy += y * y;
+            xv += x * value;
+            yv += y * value;
+        }
+        let whole = xx * yy - xy * xy;
+        // All on one line: there is no plane.
+        let (across, down) = match whole > 1e-3 * xx * yy {
+            true => ((xv * yy - yv * xy) / whole, (yv * xx - xv * xy) / whole),
+            false => (0.0, 0.0),
+        };
+        Self { middle, across, down }
+    }
+
+    fn at(&self, x: f32, y: f32) -> f32 {
+        self.middle.2 + self.across * (x - self.middle.0) + self.down * (y - self.middle.1)
     }
 }
 
