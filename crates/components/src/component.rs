@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
-    RemoveBackground, SetOnCanvas, settings,
+    Clean, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
+    InputComponent, RemoveBackground, RemoveObject, SetOnCanvas, Watermark, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -143,11 +143,14 @@ impl Entry {
 pub const ALL: &[Entry] = &[
     Entry::of::<InputComponent>(),
     Entry::of::<RemoveBackground>(),
+    Entry::of::<RemoveObject>(),
+    Entry::of::<Clean>(),
     Entry::of::<Crop>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),
     Entry::of::<DropShadow>(),
     Entry::of::<FillBackground>(),
+    Entry::of::<Watermark>(),
     Entry::of::<EditFilename>(),
     Entry::of::<Export>(),
 ];

@@ -68,6 +68,9 @@ fn input_of(case: &Path) -> PathBuf {
         "stool" => scene::stool_cut_out(),
         "cup on a backdrop" => scene::cup_on_backdrop(),
         "patches" => scene::patches(),
+        "labelled cloth" => scene::labelled_cloth(),
+        "tagged cup" => scene::tagged_cup(),
+        "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
         other => panic!("no scene is called `{other}`"),
     };
