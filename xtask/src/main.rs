@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line talks
 
 mod bench;
+mod samples;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ enum Task {
     },
     /// Measures this machine and writes docs/benchmarks.md
     Bench(bench::Options),
+    /// Renders product photographs with their exact alpha, colours and shadow
+    Samples(samples::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Lint => lint(),
         Task::Test { arguments } => test(&arguments),
         Task::Bench(options) => bench::run(&options),
+        Task::Samples(options) => samples::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
