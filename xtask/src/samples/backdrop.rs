@@ -172,7 +172,7 @@ impl Backdrop {
     fn concrete(&self, x: f32, z: f32) -> V3 {
         let stains = cloud2(x * 1.7, z * 1.7, 5, self.seed);
         let fine = cloud2(x * 34.0, z * 34.0, 3, self.seed ^ 1);
-        let pits = smooth(0.80, 0.86, noise2(x * 55.0, z * 55.0, self.seed ^ 2));
+        let pits = smooth(0.82, 1.0, noise2(x * 47.0, z * 47.0, self.seed ^ 2));
         self.base * ((0.72 + 0.4 * stains + 0.22 * (fine - 0.5)) * (1.0 - 0.35 * pits))
     }
 

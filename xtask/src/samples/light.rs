@@ -19,11 +19,6 @@ pub struct Surface {
 }
 
 impl Surface {
-    /// Something dull.
-    pub fn matte(albedo: V3) -> Self {
-        Self { albedo, rough: 0.9, gloss: 0.02, metal: false, fuzz: 0.0 }
-    }
-
     /// Something with a polish.
     pub fn polished(albedo: V3, rough: f32) -> Self {
         Self { albedo, rough, gloss: 0.05, metal: false, fuzz: 0.0 }

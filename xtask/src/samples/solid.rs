@@ -224,11 +224,6 @@ impl Stand {
 pub mod shape {
     use super::{V3, v3};
 
-    /// A ball.
-    pub fn ball(place: V3, radius: f32) -> f32 {
-        place.length() - radius
-    }
-
     /// A ball stretched along the axes (a good bound, not exact).
     pub fn ellipsoid(place: V3, radii: V3) -> f32 {
         let scaled = v3(place.x() / radii.x(), place.y() / radii.y(), place.z() / radii.z());

@@ -51,11 +51,6 @@ impl Kind {
             Self::Hair => "hair",
         }
     }
-
-    /// Whether it lies on the ground and is seen from above.
-    pub fn lies(self) -> bool {
-        matches!(self, Self::Garment | Self::Fringe | Self::Chain | Self::Hair)
-    }
 }
 
 /// What it stands or lies on, and what is behind it.
@@ -104,11 +99,6 @@ impl Ground {
             Self::Concrete => "concrete",
             Self::Room => "room",
         }
-    }
-
-    /// Whether it is white paper.
-    pub fn is_white(self) -> bool {
-        matches!(self, Self::White | Self::WhiteOnWhite)
     }
 }
 

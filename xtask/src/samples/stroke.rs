@@ -85,6 +85,8 @@ pub struct Strokes {
 #[derive(Clone, Copy, Default)]
 struct Best {
     cover: f32,
+    /// Distance from the middle of the stroke in pixels.
+    distance: f32,
     /// Across the stroke, -1.0..=1.0, and the stroke's direction.
     across: f32,
     along: (f32, f32),
@@ -145,10 +147,11 @@ impl Strokes {
                 let distance = (ox * ox + oy * oy).sqrt();
                 let radius = lerp(a.radius, b.radius, share);
                 let cover = self.share(radius - distance) - self.share(-radius - distance);
-                if cover > best.cover {
+                if cover > best.cover || (cover == best.cover && cover > 0.0 && distance < best.distance) {
                     let side = if px * uy - py * ux > 0.0 { 1.0 } else { -1.0 };
                     *best = Best {
                         cover,
+                        distance,
                         across: side * (distance / radius.max(0.3)).min(1.0),
                         along: (ux, uy),
                         share: (index as f32 + share) / pieces as f32,

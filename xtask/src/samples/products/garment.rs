@@ -17,14 +17,14 @@ fn half(chance: &mut Chance) -> (Half, f32) {
     let hem = wide * chance.between(0.95, 1.12);
     let scoop = chance.between(-0.40, -0.30);
     let long = chance.happens(0.4);
-    let mut points = vec![(0.0, scoop, false), (neck * 0.8, scoop - 0.02, false), (neck, -0.46, true)];
+    let mut points = vec![(0.0, scoop, false), (neck * 0.8, scoop - 0.02, false), (neck, -0.455, false)];
     points.push((wide * 1.02, -0.41, false));
     if long {
         let reach = chance.between(0.02, 0.16);
         points.extend([
             (wide + 0.10, -0.30, false),
             (wide + 0.14 + reach, 0.30, true),
-            (wide + 0.03 + reach, 0.33, true),
+            (wide + reach - 0.01, 0.32, true),
             (wide + 0.01, -0.12, false),
         ]);
     } else {

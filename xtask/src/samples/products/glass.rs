@@ -70,7 +70,7 @@ impl Solid for Glass {
         // Above the widest place the bowl narrows a little and is cut off.
         let rise = ((p.y() - middle) / (self.height - middle)).clamp(0.0, 1.0);
         let radius = self.radius * (1.0 - self.taper * rise * rise);
-        let upper = shape::turned(p, radius, self.taper * 1.2).max(p.y() - self.height).max(middle - p.y());
+        let upper = shape::turned(p, radius, self.taper * 1.2).max(p.y() - self.height);
         let cup = if p.y() > middle { upper } else { bowl };
         shape::joined(shape::joined(foot, stem, 0.07), cup, 0.05)
     }

@@ -106,7 +106,10 @@ fn ball(set: &Set<'_>, chance: &mut Chance) -> Vec<Stroke> {
     let size = side * chance.between(0.26, 0.32);
     let (root, tip) = hair(set, chance);
     let surface = Surface::metal(metal(chance), 0.1);
-    let mut strokes = Vec::new();
+    // What the strands grow on; no light comes through the middle.
+    let core = Surface::cloth(root * 0.5);
+    let body = [-0.02, 0.02].map(|dx| Point { x: x + dx * size, y, radius: size * 0.55 });
+    let mut strokes = vec![Stroke::new(body.to_vec(), Ink::Tube(core), 0.5)];
     let count = 3600;
     for index in 0..count {
         let depth = index as f32 / count as f32;

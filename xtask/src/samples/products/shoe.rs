@@ -95,10 +95,6 @@ impl Shoe {
 
     fn laced(&self, p: V3) -> f32 {
         let (mut nearest, mirrored) = (f32::INFINITY, v3(p.x(), p.y(), p.z().abs()));
-        if p.x() < -0.35 || p.x() > 0.5 || p.y() < 0.25 {
-            return (p.x() + 0.35).min(0.0).abs().max((p.x() - 0.5).max(0.0)).max((0.25 - p.y()).max(0.0))
-                + 0.03;
-        }
         for index in 0..LACES {
             let share = index as f32 / (LACES - 1) as f32;
             let (x, y) = (0.32 - 0.50 * share, 0.425 + 0.205 * share);
@@ -145,9 +141,6 @@ impl Solid for Shoe {
     fn distance(&self, place: V3) -> f32 {
         let p = place.turned(self.turn);
         let near = self.sole_distance(p).min(self.upper_distance(p));
-        if near > 0.5 {
-            return near - 0.1;
-        }
         near.min(self.laced(p)).min(self.tongue(p))
     }
 
