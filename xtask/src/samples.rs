@@ -12,6 +12,8 @@ mod shadow;
 mod solid;
 pub mod spec;
 mod stroke;
+#[cfg(test)]
+mod tests;
 mod vector;
 
 use std::fs;
@@ -83,7 +85,7 @@ fn write(spec: &Spec, sample: &Sample, folder: &Path) -> anyhow::Result<()> {
 }
 
 fn encode(bitmap: &Bitmap, encoding: Encoding) -> anyhow::Result<Vec<u8>> {
-    Ok(pixels::encode(bitmap, &EncodeOptions { encoding, ..EncodeOptions::new(encoding) })?)
+    Ok(pixels::encode(bitmap, &EncodeOptions::new(encoding))?)
 }
 
 /// A mask as a picture.
