@@ -110,6 +110,20 @@ fn ball(set: &Set<'_>, chance: &mut Chance) -> Vec<Stroke> {
     let core = Surface::cloth(root * 0.5);
     let body = [-0.02, 0.02].map(|dx| Point { x: x + dx * size, y, radius: size * 0.55 });
     let mut strokes = vec![Stroke::new(body.to_vec(), Ink::Tube(core), 0.5)];
+    // Under-fur: short, thick and dark, so that the core has no rim.
+    for _ in 0..1400 {
+        let (sine, cosine) = sin_cos(chance.between(0.0, std::f32::consts::TAU));
+        let (start, end) = (size * 0.45, size * chance.between(0.6, 0.9));
+        let curl = size * chance.between(-0.12, 0.12);
+        let from = (x + start * cosine, y + start * sine);
+        let bend =
+            (x + (start + end) * 0.5 * cosine - curl * sine, y + (start + end) * 0.5 * sine + curl * cosine);
+        let to = (x + end * cosine, y + end * sine + size * 0.04);
+        let radius = size * chance.between(0.008, 0.013);
+        let tone = chance.between(0.45, 0.75);
+        let points = bow(from, bend, to, (radius, radius * 0.3), 8);
+        strokes.push(Stroke::new(points, strand(root * tone, root * tone, 0.05), 0.55));
+    }
     let count = 3600;
     for index in 0..count {
         let depth = index as f32 / count as f32;
