@@ -69,6 +69,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["service"]),
     ("argon2", &["service"]),
     ("rcgen", &["app"]),
+    ("libm", &["xtask"]),
     ("rlimit", &["app", "xtask"]),
     ("clap", &["app", "xtask"]),
     ("figment", &["app"]),

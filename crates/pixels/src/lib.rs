@@ -5,6 +5,7 @@
 
 mod bitmap;
 mod blur;
+mod ciede2000;
 mod codec;
 mod colour;
 mod composite;
@@ -17,6 +18,7 @@ mod geometry;
 mod header;
 mod lab;
 mod limits;
+mod oklab;
 mod orient;
 mod outline;
 mod resample;
@@ -25,6 +27,7 @@ mod srgb;
 
 pub use bitmap::{Bitmap, Channels, Mask, Rect, Samples, SamplesMut, to_u8, to_u16};
 pub use blur::blur_mask;
+pub use ciede2000::ciede2000;
 pub use composite::{flatten, lay_mask_under, lay_over};
 pub use decode::{Codec, DecodeOptions, Decoded, decode};
 pub use encode::{EncodeOptions, Encoding, PngCompression, Subsampling, TiffCompression, encode};
@@ -34,6 +37,7 @@ pub use geometry::{crop, crop_mask, place, place_mask};
 pub use header::{Header, SourceChannels, probe};
 pub use lab::Lab;
 pub use limits::Limits;
+pub use oklab::{LMS_TO_RGB, OKLAB_TO_ROOTS, RGB_TO_LMS, ROOTS_TO_OKLAB, linear_to_oklab, oklab_to_linear};
 pub use orient::orient;
 pub use outline::{has_outline, probe_file};
 pub use resize::{Filter, fit_inside, resize, resize_mask, resize_plane};
