@@ -91,7 +91,9 @@ impl Component for Clean {
             dust_size: settings.dust_size.px(side).clamp(5, 61),
             lint_length: settings.lint_length.px(side).max(16),
         };
-        let inside = match part(frame, settings.place) {
+        // The largest thing that is sought is a fibre of that length.
+        let speck = sought.lint_length as usize * 8;
+        let inside = match part(frame, settings.place, speck) {
             Part::All => None,
             Part::Inside(mask) => Some(mask),
             Part::None(why) => {
@@ -135,7 +137,8 @@ enum Part {
     None(&'static str),
 }
 
-fn part(frame: &Frame, place: Place) -> Part {
+/// Which part that is. Pieces of the subject smaller than `speck` pixels are specks on the backdrop.
+fn part(frame: &Frame, place: Place, speck: usize) -> Part {
     if frame.is_cut_out() {
         return match place {
             // What is clear is never looked at.
@@ -154,6 +157,7 @@ fn part(frame: &Frame, place: Place) -> Part {
         );
     }
     let mut mask = studio.alpha;
+    matting::clean(&mut mask, matting::Keep::MinArea(speck), matting::Holes::Keep);
     if place == Place::Background {
         mask.values_mut().iter_mut().for_each(|value| *value = 255 - *value);
     }
@@ -204,7 +208,7 @@ mod tests {
         let everywhere = at(Place::Everywhere);
         assert!(dark(&everywhere).is_empty());
         assert_eq!(everywhere.remarks[0].notes, ["took off 2 specks"]);
-        assert_eq!(dark(&at(Place::Subject)), [20 * 160 + 20]);
+        assert_eq!(dark(&at(Place::Subject)), [20 * 160 + 20], "{:?}", at(Place::Subject).remarks);
         assert_eq!(dark(&at(Place::Background)), [80 * 160 + 80]);
     }
 

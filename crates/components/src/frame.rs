@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::run::ModelUse;
-use pixels::{Bitmap, Channels, Filter, Rect, Samples};
+use pixels::{Bitmap, Channels, Filter, Mask, Rect, Samples};
 
 use crate::Fault;
 use crate::edit_filename::Edit;

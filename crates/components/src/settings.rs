@@ -102,6 +102,11 @@ fn choices(property: &Value) -> Vec<(String, String)> {
         let names = schema["enum"].as_array().into_iter().flatten().filter(|v| v.is_string());
         names.map(|name| (text(name), String::new())).collect()
     };
+    if let Some([whole, nothing]) = property["anyOf"].as_array().map(Vec::as_slice)
+        && nothing["type"] == "null"
+    {
+        return choices(whole);
+    }
     let mut found = listed(property);
     for one in property["oneOf"].as_array().into_iter().flatten() {
         if one["const"].is_string() {
@@ -187,6 +192,13 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
         _ => false,
     };
     let or_nothing = if has_type("null") { ", or null" } else { "" };
+    // A setting that may be null wraps the schema of what it is otherwise.
+    if let Some([whole, nothing]) = property["anyOf"].as_array().map(Vec::as_slice)
+        && nothing["type"] == "null"
+    {
+        let (kind, range) = kind_and_range(whole, !choices(whole).is_empty());
+        return (kind, if range.is_empty() { range } else { range + ", or null" });
+    }
     if let Some([px, percent]) = property["anyOf"].as_array().map(Vec::as_slice)
         && let Some(most) = percent["x-maximum-percent"].as_i64()
     {

@@ -364,7 +364,7 @@ mod tests {
             let settings = json!({
                 "text": text, "image": image, "tile": tile, "rotation": rotation, "outline": outline,
                 "textSize": format!("{size}%"), "imageWidth": format!("{size}%"), "spacing": "3%",
-                "blend": ["normal", "multiply", "screen"][blend],
+                "blend": (["normal", "multiply", "screen"][blend]),
             });
             let (frame, out) = marked(settings, (width, height), deep);
             prop_assert_eq!(out.depth(), if deep { 16 } else { 8 });

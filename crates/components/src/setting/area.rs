@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use pixels::{Mask, PixelError};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -290,7 +289,7 @@ mod tests {
         let triangle = json!({ "polygons": [{ "points": [
             { "x": 0, "y": 0 }, { "x": 1, "y": 0 }, { "x": 0, "y": 1 }
         ] }] });
-        assert_eq!(drawn(triangle, 4, 4), ["###.", "##..", "#...", "...."].map(|row| row.to_owned()));
+        assert_eq!(drawn(triangle, 4, 4), ["###.", "##..", "#...", "#..."].map(|row| row.to_owned()));
         let line = json!({ "strokes": [{ "points": [{ "x": 0.25, "y": 0.5 }, { "x": 0.75, "y": 0.5 }], "width": 0.25 }] });
         assert_eq!(drawn(line, 8, 4), ["........", ".######.", ".######.", "........"]);
     }
