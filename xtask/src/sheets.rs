@@ -116,7 +116,7 @@ fn fitted(bitmap: &Bitmap, cell: u32) -> anyhow::Result<Bitmap> {
 fn over_checker(rgba: &Bitmap) -> anyhow::Result<Bitmap> {
     let (width, height) = (rgba.width(), rgba.height());
     let board = (0..width * height)
-        .flat_map(|at| [if (at % width / 12 + at / width / 12) % 2 == 0 { 250u8 } else { 200 }; 3])
+        .flat_map(|at| [if (at % width / 12 + at / width / 12).is_multiple_of(2) { 250u8 } else { 200 }; 3])
         .collect();
     let board = Bitmap::from_u8(width, height, Channels::Rgb, board)?;
     Ok(pixels::lay_over(&board, rgba)?.without_alpha())
