@@ -57,6 +57,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rten", &["neural"]),
     ("openvino", &["neural"]),
     ("schemars", &["components"]),
+    ("swash", &["components"]),
     ("axum", &["api", "app"]),
     ("tokio-rustls", &["api", "outbound"]),
     ("webpki-roots", &["outbound"]),

@@ -2,6 +2,7 @@
 //! requests or money beyond its own price.
 
 mod cache;
+mod clean;
 mod combine;
 mod component;
 mod context;
@@ -13,31 +14,41 @@ mod fault;
 mod fill_background;
 mod frame;
 mod input;
+mod layer;
 mod pipeline;
+mod promise;
 mod remove_background;
+mod remove_object;
 mod render;
 mod set_on_canvas;
 mod setting;
 mod settings;
 mod starter;
 mod toolbox;
+mod watermark;
 
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+pub use clean::Clean;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
-pub use context::{Context, Limits};
+pub use context::{Context, Images, Limits};
 pub use crop::Crop;
 pub use drop_shadow::DropShadow;
 pub use edit_filename::EditFilename;
 pub use export::Export;
 pub use fault::Fault;
 pub use fill_background::FillBackground;
-pub use frame::{Encoded, Frame, Origin, Shadow, Subject};
+pub use frame::{Encoded, Frame, Origin, Subject};
 pub use input::Input as InputComponent;
-pub use pipeline::{Input, Product, process, process_together};
+pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
+pub use pipeline::{File, Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
+pub use remove_object::RemoveObject;
 pub use set_on_canvas::SetOnCanvas;
-pub use setting::{Colour, Length, Number, Ratio, Whole};
+pub use setting::{
+    Areas, Colour, ImageRef, Length, List, Number, Point, Polygon, Ratio, Rectangle, Share, Stroke, Whole,
+};
 pub use settings::{Setting, settings_help, settings_of};
 pub use starter::{Starter, starters};
 pub use toolbox::Toolbox;
+pub use watermark::Watermark;

@@ -192,6 +192,10 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
     {
         return ("length", format!("{} px, or 0% to {most}%", between(px)));
     }
+    if has_type("array") {
+        let most = property["maxItems"].as_u64();
+        return ("list", most.map(|most| format!("up to {most} entries")).unwrap_or_default());
+    }
     if has_type("boolean") {
         return ("true or false", String::new());
     }

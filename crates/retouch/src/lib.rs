@@ -2,3 +2,11 @@
 //! thread, no I/O; knows neither networks nor components.
 //!
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
+
+mod inpaint;
+mod reach;
+mod spots;
+
+pub use inpaint::{Filling, InpaintError, Within, inpaint};
+pub use reach::reaching;
+pub use spots::{Sought, Spots, find_spots};
