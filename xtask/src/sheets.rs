@@ -57,9 +57,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let product = house::process(&toolbox, &bytes, &name, &cut_out);
             let (checker, colour, white) = match &product {
                 Ok(product) => {
-                    let rgba = fitted(&house::decoded(&product.bytes)?.into_rgba(), options.cell)?;
+                    let rgba = fitted(&house::decoded(&product.file.bytes)?.into_rgba(), options.cell)?;
                     // What is cut out already is kept: the network need not look twice.
-                    let white = house::process(&toolbox, &product.bytes, &name, &packshot)?;
+                    let white = house::process(&toolbox, &product.file.bytes, &name, &packshot)?;
                     let notes: Vec<_> = product.reports.iter().flat_map(|report| &report.notes).collect();
                     println!("sheet {number}: {name}: {notes:?}");
                     (
