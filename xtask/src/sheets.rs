@@ -57,9 +57,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let product = house::process(&toolbox, &bytes, &name, &cut_out);
             let (checker, colour, white) = match &product {
                 Ok(product) => {
-                    let rgba = fitted(&house::decoded(&product.bytes)?.into_rgba(), options.cell)?;
+                    let rgba = fitted(&house::decoded(&product.file.bytes)?.into_rgba(), options.cell)?;
                     // What is cut out already is kept: the network need not look twice.
-                    let white = house::process(&toolbox, &product.bytes, &name, &packshot)?;
+                    let white = house::process(&toolbox, &product.file.bytes, &name, &packshot)?;
                     let notes: Vec<_> = product.reports.iter().flat_map(|report| &report.notes).collect();
                     println!("sheet {number}: {name}: {notes:?}");
                     (
@@ -116,7 +116,7 @@ fn fitted(bitmap: &Bitmap, cell: u32) -> anyhow::Result<Bitmap> {
 fn over_checker(rgba: &Bitmap) -> anyhow::Result<Bitmap> {
     let (width, height) = (rgba.width(), rgba.height());
     let board = (0..width * height)
-        .flat_map(|at| [if (at % width / 12 + at / width / 12) % 2 == 0 { 250u8 } else { 200 }; 3])
+        .flat_map(|at| [if (at % width / 12 + at / width / 12).is_multiple_of(2) { 250u8 } else { 200 }; 3])
         .collect();
     let board = Bitmap::from_u8(width, height, Channels::Rgb, board)?;
     Ok(pixels::lay_over(&board, rgba)?.without_alpha())

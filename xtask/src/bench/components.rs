@@ -25,7 +25,7 @@ fn settings(kind: &str) -> Value {
         "rotate" => json!({ "angle": 7 }),
         "color" => json!({ "exposure": 0.3, "contrast": 15, "saturation": 10 }),
         "watermark" => json!({ "text": "Packshot" }),
-        "removeObject" => json!({ "boxes": [{ "x": "40%", "y": "40%", "width": "5%", "height": "5%" }] }),
+        "removeObject" => json!({ "boxes": [{ "x": 0.45, "y": 0.45, "width": 0.05, "height": 0.05 }] }),
         _ => json!({}),
     }
 }

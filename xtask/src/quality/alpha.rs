@@ -54,11 +54,11 @@ pub fn measure(options: &Options) -> anyhow::Result<String> {
             Ok(product) => {
                 let seconds = house::cpu_seconds() - began;
                 ours.scores.push(Some(Score::of(
-                    &house::decoded(&product.bytes)?.into_rgba(),
+                    &house::decoded(&product.file.bytes)?.into_rgba(),
                     &sample,
                     seconds,
                 )?));
-                fs::write(folder.join("packshot.png"), &product.bytes)?;
+                fs::write(folder.join("packshot.png"), &product.file.bytes)?;
             }
             Err(error) => {
                 failed.push(format!("{}: {error:#}", spec.name()));

@@ -44,7 +44,7 @@ pub fn measure(options: &Options) -> anyhow::Result<String> {
             let cast = scaled(&sample.photo, gains.map(|gain| gain * 0.7))?;
             let truth = scaled(&sample.photo, [0.7; 3])?;
             let bytes = house::png(&cast)?;
-            let ours = house::decoded(&house::process(&toolbox, &bytes, "photo.png", &steps)?.bytes)?;
+            let ours = house::decoded(&house::process(&toolbox, &bytes, "photo.png", &steps)?.file.bytes)?;
             let corrected = [cast.clone(), grey_world(&cast)?, brightest(&cast)?, ours];
             for (row, picture) in corrected.iter().enumerate() {
                 // Brightness is another question: each is first given the mean light of the truth.

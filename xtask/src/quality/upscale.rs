@@ -60,7 +60,8 @@ pub fn measure(options: &Options) -> anyhow::Result<String> {
                     house::step("upscale", &settings)?,
                     house::step("export", &json!({ "targetFormat": "PNG" }))?,
                 ];
-                let large = house::decoded(&house::process(&toolbox, &bytes, "photo.png", &steps)?.bytes)?;
+                let large =
+                    house::decoded(&house::process(&toolbox, &bytes, "photo.png", &steps)?.file.bytes)?;
                 let row = FILTERS.len() + row;
                 sums[row][place * 2] += psnr(&large, &truth)?;
                 sums[row][place * 2 + 1] += ssim(&large, &truth)?;

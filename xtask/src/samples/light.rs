@@ -14,7 +14,7 @@ pub struct Surface {
     pub gloss: f32,
     /// Whether the reflection has the albedo's colour and nothing is scattered.
     pub metal: bool,
-    /// How much of the normal's direction is disturbed already; kept for cloth, which scatters at grazing angles.
+    /// How strongly short fibres shine at grazing angles, as on cloth.
     pub fuzz: f32,
 }
 

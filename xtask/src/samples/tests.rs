@@ -91,7 +91,10 @@ fn products_fill_the_frame_and_glass_is_clear_inside() {
 #[test]
 fn the_two_halves_never_meet_and_hold_the_same_mixture() {
     let (tune, report) = (Spec::set(0, 64, Half::Tune, 100), Spec::set(0, 64, Half::Report, 100));
-    assert!(tune.iter().all(|spec| spec.seed % 2 == 0) && report.iter().all(|spec| spec.seed % 2 == 1));
+    assert!(
+        tune.iter().all(|spec| spec.seed.is_multiple_of(2))
+            && report.iter().all(|spec| !spec.seed.is_multiple_of(2))
+    );
     for half in [&tune, &report] {
         for kind in Kind::ALL {
             let grounds = Ground::ALL

@@ -29,7 +29,7 @@ pub fn make(set: &Set<'_>, chance: &mut Chance) -> Vec<Layer> {
             y: middle_y + y + along * sine + across * cosine,
             radius,
         };
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             flat.push(Stroke::new(stadium(link, wide, wire, &to_picture), Ink::Tube(surface), 1.0));
         } else {
             let half = link * 0.5 - wire;

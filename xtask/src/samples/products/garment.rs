@@ -190,8 +190,11 @@ fn tassels(
             let x = lerp(-half_width, half_width, (index as f32 + 0.5) / count as f32);
             let lean = chance.normal() * 0.12;
             for _ in 0..per_tassel {
-                let (own, wave, phase) =
-                    (lean + chance.normal() * 0.10, chance.between(0.0, 0.018), chance.between(0.0, 6.28));
+                let (own, wave, phase) = (
+                    lean + chance.normal() * 0.10,
+                    chance.between(0.0, 0.018),
+                    chance.between(0.0, std::f32::consts::TAU),
+                );
                 let long = length * chance.between(0.8, 1.08);
                 let start = x + chance.between(-0.12, 0.12) * pitch;
                 let tone = chance.between(0.75, 1.15);
