@@ -35,7 +35,7 @@ pub use error::PixelError;
 pub use format::{Format, sniff};
 pub use geometry::{crop, crop_mask, place, place_mask};
 pub use header::{Header, SourceChannels, probe};
-pub use lab::Lab;
+pub use lab::{Lab, linear_to_lab};
 pub use limits::Limits;
 pub use oklab::{LMS_TO_RGB, OKLAB_TO_ROOTS, RGB_TO_LMS, ROOTS_TO_OKLAB, linear_to_oklab, oklab_to_linear};
 pub use orient::orient;

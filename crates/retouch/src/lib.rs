@@ -2,3 +2,5 @@
 //! thread, no I/O; knows neither networks nor components.
 //!
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
+
+pub mod colour;
