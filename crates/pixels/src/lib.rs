@@ -23,6 +23,7 @@ mod orient;
 mod outline;
 mod resample;
 mod resize;
+mod rotate;
 mod srgb;
 
 pub use bitmap::{Bitmap, Channels, Mask, Rect, Samples, SamplesMut, to_u8, to_u16};
@@ -41,4 +42,5 @@ pub use oklab::{LMS_TO_RGB, OKLAB_TO_ROOTS, RGB_TO_LMS, ROOTS_TO_OKLAB, linear_t
 pub use orient::orient;
 pub use outline::{has_outline, probe_file};
 pub use resize::{Filter, fit_inside, resize, resize_mask, resize_plane};
+pub use rotate::{Outside, Turn, Turned, largest_inside, rotate, rotate_mask};
 pub use srgb::{linear_to_srgb, srgb_to_linear, srgb_u8_to_linear};
