@@ -4,3 +4,4 @@
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
 
 pub mod colour;
+pub mod upright;
