@@ -1,5 +1,6 @@
 //! Changes the name of the result's file.
 
+use domain::component::Changes;
 use domain::image::FileName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,7 @@ impl Component for EditFilename {
         "Changes the name of the result: search and replace, pattern, prefix, suffix.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes::NONE;
 
     type Settings = Settings;
 

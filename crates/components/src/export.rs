@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::component::Place;
+use domain::component::{Changes, Place};
 use pixels::{
     Bitmap, EncodeOptions, Encoding, PngCompression, Samples, Subsampling, TiffCompression, to_u16,
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::component::{Component, bytes};
 use crate::render::render;
-use crate::{Context, Encoded, Fault, Frame, Whole};
+use crate::{Backdrop, Context, Encoded, Fault, Frame, Whole};
 
 /// Lossy files are not made worse than this to become small.
 const LEAST_QUALITY: u8 = 20;
@@ -56,7 +56,7 @@ pub enum Chroma {
 /// Bits of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Depth {
-    /// As many as the picture has, where the format can hold them.
+    /// As many as the input file had, where the format can hold them.
     #[serde(rename = "auto")]
     Auto,
     /// 8 bit.
@@ -162,6 +162,7 @@ impl Component for Export {
     const SUMMARY: &'static str = "Writes the result as PNG, JPEG, WebP or TIFF.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 10;
+    const CHANGES: Changes = Changes::NONE;
     const PLACE: Place = Place::Last;
 
     type Settings = Settings;
@@ -185,14 +186,15 @@ impl Component for Export {
         let quality = settings.quality.get() as u8;
         let encoding = settings.encoding(quality);
         let wants_alpha = settings.target_mode == TargetMode::Rgba && encoding.keeps_alpha();
-        let under = match frame.background {
-            Some(colour) => Some(colour),
+        let under = match &frame.background {
+            Some(backdrop) => Some(backdrop),
             None if wants_alpha => None,
-            None => Some([255; 3]),
+            None => Some(&Backdrop::Plain([255; 3])),
         };
         let mut bitmap = render(frame, under, context)?;
         let deep = match settings.depth {
-            Depth::Auto => bitmap.depth() == 16 && encoding.keeps_16_bit(),
+            // A step may have widened the picture to be exact; that makes a file of 8 bit no better one of 16.
+            Depth::Auto => bitmap.depth() == 16 && frame.origin.depth == 16 && encoding.keeps_16_bit(),
             Depth::Eight => false,
             Depth::Sixteen => true,
         };

@@ -18,15 +18,30 @@ pub enum Outside {
     Extended,
 }
 
-/// A turned layer, and where it lies.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Turned<T> {
-    /// Its pixels.
-    pub layer: T,
-    /// Columns from the left edge of the layer it was made of to its own.
+/// A rectangle relative to a layer's top left corner, which may reach outside of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First column.
     pub x: i64,
-    /// Rows from the top edge of the layer it was made of to its own.
+    /// First row.
     pub y: i64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+impl Window {
+    /// The part of it that lies in another one; `None` when none does.
+    pub fn inside(self, other: Self) -> Option<Self> {
+        let span = |a: i64, a_length: u32, b: i64, b_length: u32| {
+            let (first, last) = (a.max(b), (a + i64::from(a_length)).min(b + i64::from(b_length)));
+            u32::try_from(last - first).ok().filter(|&length| length > 0).map(|length| (first, length))
+        };
+        let (x, width) = span(self.x, self.width, other.x, other.width)?;
+        let (y, height) = span(self.y, self.height, other.y, other.height)?;
+        Some(Self { x, y, width, height })
+    }
 }
 
 /// Where a layer lies after a turn: around which point of it, and by how much.
@@ -39,8 +54,8 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The smallest rectangle that holds a turned layer of that size: left, top, width, height, relative to the layer.
-    pub fn bounds(&self, width: u32, height: u32) -> (i64, i64, u32, u32) {
+    /// The smallest rectangle that holds a turned layer of that size.
+    pub fn bounds(&self, width: u32, height: u32) -> Window {
         let (w, h) = (f64::from(width), f64::from(height));
         let corners = [(0.0, 0.0), (w, 0.0), (0.0, h), (w, h)].map(|corner| self.forward(corner));
         // What reaches over a pixel's edge by rounding alone does not claim the pixel.
@@ -51,7 +66,8 @@ impl Turn {
         };
         let (left, right) = range(corners.map(|corner| corner.0));
         let (top, bottom) = range(corners.map(|corner| corner.1));
-        (left, top, (right - left).max(1) as u32, (bottom - top).max(1) as u32)
+        let (width, height) = ((right - left).max(1) as u32, (bottom - top).max(1) as u32);
+        Window { x: left, y: top, width, height }
     }
 
     fn forward(&self, (x, y): (f64, f64)) -> (f64, f64) {
@@ -81,43 +97,37 @@ pub fn largest_inside(width: u32, height: u32, degrees: f64) -> (u32, u32) {
     (whole(inner_width, most), whole(inner_height, most))
 }
 
-/// A picture turned, in the smallest rectangle that holds it. RGBA unless it is opaque and [`Outside::Extended`]; the
-/// depth is the picture's. Calls `pause` every few rows and stops with its error.
+/// What a turned picture shows in a window. RGBA unless it is opaque and [`Outside::Extended`]; the depth is the picture's.
+/// Calls `pause` every few rows and stops with its error.
 pub fn rotate<E: From<PixelError>>(
     bitmap: &Bitmap,
     turn: &Turn,
+    window: Window,
     outside: Outside,
     mut pause: impl FnMut() -> Result<(), E>,
-) -> Result<Turned<Bitmap>, E> {
-    let (x, y, width, height) = turn.bounds(bitmap.width(), bitmap.height());
+) -> Result<Bitmap, E> {
     let is_opaque = bitmap.channels() == Channels::Rgb && outside == Outside::Extended;
     let channels = if is_opaque { Channels::Rgb } else { Channels::Rgba };
     let samples = match bitmap.samples() {
-        Samples::U8(samples) => Samples::U8(resampled(
-            &Source { samples, bitmap, outside },
-            turn,
-            (x, y, width, height),
-            channels,
-            &mut pause,
-        )?),
-        Samples::U16(samples) => Samples::U16(resampled(
-            &Source { samples, bitmap, outside },
-            turn,
-            (x, y, width, height),
-            channels,
-            &mut pause,
-        )?),
+        Samples::U8(samples) => {
+            let source = Source { samples, bitmap, outside };
+            Samples::U8(resampled(&source, turn, window, channels, &mut pause)?)
+        }
+        Samples::U16(samples) => {
+            let source = Source { samples, bitmap, outside };
+            Samples::U16(resampled(&source, turn, window, channels, &mut pause)?)
+        }
     };
-    Ok(Turned { layer: Bitmap::new(width, height, channels, samples)?, x, y })
+    Ok(Bitmap::new(window.width, window.height, channels, samples)?)
 }
 
-/// A mask turned, in the smallest rectangle that holds it; 0 where it does not reach.
-pub fn rotate_mask(mask: &Mask, turn: &Turn) -> Result<Turned<Mask>, PixelError> {
+/// What a turned mask shows in a window; 0 where it does not reach.
+pub fn rotate_mask(mask: &Mask, turn: &Turn, window: Window) -> Result<Mask, PixelError> {
     // A mask is the alpha of a picture without colour.
     let rgba = mask.values().iter().flat_map(|&value| [0, 0, 0, value]).collect();
     let bitmap = Bitmap::from_u8(mask.width(), mask.height(), Channels::Rgba, rgba)?;
-    let turned = rotate(&bitmap, turn, Outside::Clear, || Ok::<_, PixelError>(()))?;
-    Ok(Turned { layer: turned.layer.alpha(), x: turned.x, y: turned.y })
+    let turned = rotate(&bitmap, turn, window, Outside::Clear, || Ok::<_, PixelError>(()))?;
+    Ok(turned.alpha())
 }
 
 /// A sample of either depth.
@@ -193,19 +203,19 @@ impl<S: Sample> Source<'_, S> {
 fn resampled<S: Sample, E: From<PixelError>>(
     source: &Source<'_, S>,
     turn: &Turn,
-    (left, top, width, height): (i64, i64, u32, u32),
+    window: Window,
     channels: Channels,
     pause: &mut impl FnMut() -> Result<(), E>,
 ) -> Result<Vec<S>, E> {
-    let (width, height, count) = (width as usize, height as usize, channels.count());
+    let (width, height, count) = (window.width as usize, window.height as usize, channels.count());
     let kernel = kernel();
     let (sin, cos) = turn.degrees.to_radians().sin_cos();
     let mut out = vec![S::default(); width * height * count];
     let mut piece = Vec::new();
     // Where the middle of a pixel of the result comes from, in pixels of the source.
     let origin = |x: usize, y: usize| {
-        let dx = (left + x as i64) as f64 + 0.5 - turn.about.0;
-        let dy = (top + y as i64) as f64 + 0.5 - turn.about.1;
+        let dx = (window.x + x as i64) as f64 + 0.5 - turn.about.0;
+        let dy = (window.y + y as i64) as f64 + 0.5 - turn.about.1;
         (turn.about.0 + cos * dx + sin * dy - 0.5, turn.about.1 - sin * dx + cos * dy - 0.5)
     };
     let own = (source.bitmap.width() as f64, source.bitmap.height() as f64);
@@ -302,9 +312,11 @@ fn kernel() -> Vec<[f32; TAPS]> {
 mod tests {
     use super::*;
 
-    fn done(bitmap: &Bitmap, degrees: f64, outside: Outside) -> Turned<Bitmap> {
+    fn done(bitmap: &Bitmap, degrees: f64, outside: Outside) -> (Bitmap, Window) {
         let about = (f64::from(bitmap.width()) / 2.0, f64::from(bitmap.height()) / 2.0);
-        rotate(bitmap, &Turn { degrees, about }, outside, || Ok::<_, PixelError>(())).expect("a turn")
+        let turn = Turn { degrees, about };
+        let window = turn.bounds(bitmap.width(), bitmap.height());
+        (rotate(bitmap, &turn, window, outside, || Ok::<_, PixelError>(())).expect("a turn"), window)
     }
 
     /// Smooth colours in a disc, clear around it.
@@ -326,11 +338,11 @@ mod tests {
     fn there_and_back_is_nearly_where_it_began() {
         let before = disc(120);
         for degrees in [3.0, 17.5, 45.0, -80.0, 133.0] {
-            let there = done(&before, degrees, Outside::Clear);
-            let back = done(&there.layer, -degrees, Outside::Clear);
-            let (x, y) = ((back.layer.width() - 120) / 2, (back.layer.height() - 120) / 2);
+            let (there, _) = done(&before, degrees, Outside::Clear);
+            let (back, _) = done(&there, -degrees, Outside::Clear);
+            let (x, y) = ((back.width() - 120) / 2, (back.height() - 120) / 2);
             let rect = crate::Rect { x, y, width: 120, height: 120 };
-            let after = crate::crop(&back.layer, rect).expect("inside");
+            let after = crate::crop(&back, rect).expect("inside");
             let (Samples::U8(a), Samples::U8(b)) = (before.samples(), after.samples()) else {
                 panic!("8 bit")
             };
@@ -350,7 +362,7 @@ mod tests {
         let samples = [250u8, 20, 30, 255].repeat(40 * 30);
         let bitmap = Bitmap::from_u8(40, 30, Channels::Rgba, samples).expect("40 by 30");
         for degrees in [7.0, 45.0, 89.0] {
-            let Samples::U8(samples) = done(&bitmap, degrees, Outside::Clear).layer.into_samples() else {
+            let Samples::U8(samples) = done(&bitmap, degrees, Outside::Clear).0.into_samples() else {
                 panic!("8 bit")
             };
             for pixel in samples.as_chunks::<4>().0 {
@@ -363,11 +375,11 @@ mod tests {
     #[test]
     fn a_plain_picture_stays_plain_and_the_depth_stays() {
         let plain = Bitmap::from_u16(50, 30, Channels::Rgb, vec![40_000; 4500]).expect("50 by 30");
-        let turned = done(&plain, 12.0, Outside::Extended);
-        assert_eq!(turned.layer.channels(), Channels::Rgb);
-        let Samples::U16(samples) = turned.layer.samples() else { panic!("16 bit") };
+        let (turned, _) = done(&plain, 12.0, Outside::Extended);
+        assert_eq!(turned.channels(), Channels::Rgb);
+        let Samples::U16(samples) = turned.samples() else { panic!("16 bit") };
         assert!(samples.iter().all(|&v| v.abs_diff(40_000) <= 1));
-        assert_eq!(done(&plain, 12.0, Outside::Clear).layer.channels(), Channels::Rgba);
+        assert_eq!(done(&plain, 12.0, Outside::Clear).0.channels(), Channels::Rgba);
     }
 
     #[test]
@@ -382,14 +394,14 @@ mod tests {
             .collect();
         let bitmap = Bitmap::from_u8(side, side, Channels::Rgb, samples).expect("a square");
         for degrees in [30.0, 90.0, -45.0] {
-            let turned = done(&bitmap, degrees, Outside::Clear);
-            let Samples::U8(samples) = turned.layer.samples() else { panic!("8 bit") };
+            let (turned, window) = done(&bitmap, degrees, Outside::Clear);
+            let Samples::U8(samples) = turned.samples() else { panic!("8 bit") };
             let (mut sum, mut at) = (0.0, (0.0, 0.0));
             for (i, pixel) in samples.as_chunks::<4>().0.iter().enumerate() {
                 let weight = f64::from(pixel[0]) * f64::from(pixel[3]) / 255.0;
-                let width = turned.layer.width() as usize;
-                at.0 += weight * ((i % width) as f64 + 0.5 + turned.x as f64);
-                at.1 += weight * ((i / width) as f64 + 0.5 + turned.y as f64);
+                let width = turned.width() as usize;
+                at.0 += weight * ((i % width) as f64 + 0.5 + window.x as f64);
+                at.1 += weight * ((i / width) as f64 + 0.5 + window.y as f64);
                 sum += weight;
             }
             let (sin, cos) = f64::to_radians(degrees).sin_cos();
@@ -423,8 +435,13 @@ mod tests {
     #[test]
     fn masks_turn_like_pictures() {
         let mask = Mask::new(20, 10, vec![255; 200]).expect("20 by 10");
-        let turned = rotate_mask(&mask, &Turn { degrees: 90.0, about: (10.0, 5.0) }).expect("a turn");
-        assert_eq!((turned.layer.width(), turned.layer.height(), turned.x, turned.y), (10, 20, 5, -5));
-        assert!(turned.layer.values().iter().all(|&v| v == 255));
+        let turn = Turn { degrees: 90.0, about: (10.0, 5.0) };
+        let window = turn.bounds(20, 10);
+        assert_eq!(window, Window { x: 5, y: -5, width: 10, height: 20 });
+        let turned = rotate_mask(&mask, &turn, window).expect("a turn");
+        assert!(turned.values().iter().all(|&v| v == 255));
+        let far = Window { x: 5, y: 0, width: 100, height: 5 };
+        assert_eq!(window.inside(far), Some(Window { x: 5, y: 0, width: 10, height: 5 }));
+        assert_eq!(window.inside(Window { x: 15, ..far }), None);
     }
 }

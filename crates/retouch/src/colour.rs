@@ -13,11 +13,11 @@ mod tone;
 
 use pixels::{Bitmap, Channels, Mask, Samples, to_u8};
 
-pub use backdrop::{Backdrop, SIDE as BACKDROP_SIDE, backdrop};
+pub use backdrop::{Backdrop, SIDE as BACKDROP_SIDE, backdrop, grey_light, patch_light};
 pub use chroma::Chroma;
 pub use curve::Curve;
 pub use light::{
-    Adaptation, IDENTITY, Matrix, adaptation, chained, daylight, luminance, neutralised, tinted,
+    Adaptation, IDENTITY, Matrix, adaptation, chained, daylight, linear_bytes, luminance, neutralised, tinted,
 };
 pub use matching::{Moments, Moved, Transport};
 pub use recolour::{Outlook, Recolour, Wish};

@@ -59,8 +59,9 @@ fn drawn(shape: Shape) -> Bitmap {
 
 fn turned(bitmap: &Bitmap, degrees: f64) -> Sampled {
     let turn = Turn { degrees, about: (450.0, 450.0) };
-    let turned = pixels::rotate(bitmap, &turn, Outside::Clear, || Ok::<_, PixelError>(())).expect("a turn");
-    Sampled::of(&turned.layer, SIDE, 3)
+    let window = turn.bounds(900, 900);
+    let turned = pixels::rotate(bitmap, &turn, window, Outside::Clear, || Ok::<_, PixelError>(()));
+    Sampled::of(&turned.expect("a turn"), SIDE, 3)
 }
 
 const ANGLES: [f64; 6] = [0.0, 0.4, -1.7, 4.3, -9.2, 12.6];

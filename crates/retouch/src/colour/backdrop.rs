@@ -86,6 +86,42 @@ pub fn backdrop(small: &Sampled) -> Backdrop {
     }
 }
 
+/// The mean light of what is covered, without the outliers that dust and edges are: linear sRGB. `None` where nothing is
+/// covered.
+pub fn patch_light(small: &Sampled) -> Option<[f32; 3]> {
+    let mut lab = small.clone();
+    lab.change(to_oklab);
+    let covered: Vec<usize> = (0..small.weights.len()).filter(|&i| small.weights[i] > 0.5).collect();
+    if covered.is_empty() {
+        return None;
+    }
+    let middle = median(&covered, &lab.colours);
+    mean_of(small, |i| small.weights[i] > 0.5 && (0..3).all(|c| (lab.colours[i][c] - middle[c]).abs() < 0.06))
+        .or_else(|| small.mean())
+}
+
+/// The mean light of those parts that are nearly grey under any usual light, by the grey-world assumption (Buchsbaum 1980)
+/// on them alone: linear sRGB. `None` where they are less than a twentieth of what is covered.
+pub fn grey_light(small: &Sampled) -> Option<[f32; 3]> {
+    let mut lab = small.clone();
+    lab.change(to_oklab);
+    let is_covered = |i: usize| small.weights[i] > 0.9;
+    let is_grey = |i: usize| {
+        let [l, a, b] = lab.colours[i];
+        let clipped = small.colours[i].iter().any(|&v| v >= CLIPPED);
+        is_covered(i) && l > 0.15 && !clipped && a.hypot(b) < 0.5 * COLOURED * l
+    };
+    let whole = (0..small.weights.len()).filter(|&i| is_covered(i)).count();
+    let grey = (0..small.weights.len()).filter(|&i| is_grey(i)).count();
+    if grey * 20 < whole.max(1) { None } else { mean_of(small, is_grey) }
+}
+
+fn mean_of(small: &Sampled, is_meant: impl Fn(usize) -> bool) -> Option<[f32; 3]> {
+    let mut meant = small.clone();
+    meant.weights.iter_mut().enumerate().for_each(|(i, weight)| *weight = f32::from(u8::from(is_meant(i))));
+    meant.mean()
+}
+
 fn median(of: &[usize], colours: &[[f32; 3]]) -> [f32; 3] {
     std::array::from_fn(|c| {
         let mut values: Vec<f32> = of.iter().map(|&i| colours[i][c]).collect();

@@ -76,6 +76,8 @@ pub(crate) fn fit_gamut(colours: &mut Colours) {
         *colours = rgb;
         return;
     }
+    // Along a fixed lightness and hue each channel is a cubic of the factor.
+    let cubics = cubics(colours);
     let mut low = [0.0; LANES];
     let mut high = [1.0; LANES];
     // What fits as it is keeps its chroma to the last bit.
@@ -83,18 +85,12 @@ pub(crate) fn fit_gamut(colours: &mut Colours) {
         low[i] = if fits(rgb[0][i], rgb[1][i], rgb[2][i]) { 1.0 } else { 0.0 };
     }
     for _ in 0..13 {
-        let mut trial = *colours;
-        let mut middle = [0.0; LANES];
         for i in 0..LANES {
-            middle[i] = 0.5 * (low[i] + high[i]);
-            trial[1][i] *= middle[i];
-            trial[2][i] *= middle[i];
-        }
-        from_oklab(&mut trial);
-        for i in 0..LANES {
-            let inside = fits(trial[0][i], trial[1][i], trial[2][i]);
-            low[i] = if inside { middle[i] } else { low[i] };
-            high[i] = if inside { high[i] } else { middle[i] };
+            let t = 0.5 * (low[i] + high[i]);
+            let [r, g, b] = cubics.each_ref().map(|[p, q, c, d]| ((d[i] * t + c[i]) * t + q[i]) * t + p[i]);
+            let inside = fits(r, g, b);
+            low[i] = if inside { t } else { low[i] };
+            high[i] = if inside { high[i] } else { t };
         }
     }
     for i in 0..LANES {
@@ -102,6 +98,27 @@ pub(crate) fn fit_gamut(colours: &mut Colours) {
         colours[2][i] *= low[i];
     }
     from_oklab(colours);
+}
+
+/// For each channel of linear sRGB, the coefficients of its cubic in the factor of the chroma, lowest power first.
+fn cubics(lab: &Colours) -> [[Plane; 4]; 3] {
+    let mut cubics = [[[0.0; LANES]; 4]; 3];
+    for i in 0..LANES {
+        let l = lab[0][i];
+        let parts: [f32; 3] = std::array::from_fn(|k| {
+            OKLAB_TO_ROOTS[k][1] * lab[1][i] + OKLAB_TO_ROOTS[k][2] * lab[2][i]
+        });
+        for (channel, row) in cubics.iter_mut().zip(&LMS_TO_RGB) {
+            let [first, second, third] = [0, 1, 2].map(|k| row[k] * parts[k]);
+            channel[0][i] = l * l * l;
+            channel[1][i] = 3.0 * l * l * (first + second + third);
+            let squares = first * parts[0] + second * parts[1] + third * parts[2];
+            channel[2][i] = 3.0 * l * squares;
+            channel[3][i] =
+                first * parts[0] * parts[0] + second * parts[1] * parts[1] + third * parts[2] * parts[2];
+        }
+    }
+    cubics
 }
 
 /// What lies outside by less does not show at 16 bits.

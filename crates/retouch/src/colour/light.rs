@@ -69,6 +69,11 @@ pub fn luminance([r, g, b]: [f32; 3]) -> f32 {
     0.212_639 * r + 0.715_168_7 * g + 0.072_192_32 * b
 }
 
+/// sRGB bytes of linear sRGB, to nearest.
+pub fn linear_bytes(rgb: [f32; 3]) -> [u8; 3] {
+    rgb.map(|v| (pixels::linear_to_srgb(f64::from(v.clamp(0.0, 1.0))) * 255.0).round() as u8)
+}
+
 /// D65 in the CIE 1960 diagram, and in mireds.
 const D65_UV: [f64; 2] = [0.197_83, 0.312_22];
 const D65_MIRED: f64 = 153.76;
