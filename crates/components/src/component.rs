@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
-    RemoveBackground, SetOnCanvas, settings,
+    Color, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
+    RemoveBackground, Rotate, SetOnCanvas, Straighten, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -143,6 +143,9 @@ impl Entry {
 pub const ALL: &[Entry] = &[
     Entry::of::<InputComponent>(),
     Entry::of::<RemoveBackground>(),
+    Entry::of::<Color>(),
+    Entry::of::<Straighten>(),
+    Entry::of::<Rotate>(),
     Entry::of::<Crop>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),

@@ -2,6 +2,7 @@
 //! requests or money beyond its own price.
 
 mod cache;
+mod color;
 mod combine;
 mod component;
 mod context;
@@ -15,16 +16,21 @@ mod frame;
 mod input;
 mod layer;
 mod pipeline;
+mod product;
 mod promise;
 mod remove_background;
 mod render;
+mod rotate;
 mod set_on_canvas;
 mod setting;
 mod settings;
 mod starter;
+mod straighten;
 mod toolbox;
+mod turn;
 
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+pub use color::Color;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Images, Limits};
@@ -39,8 +45,10 @@ pub use input::Input as InputComponent;
 pub use layer::{Backdrop, Ink, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
+pub use rotate::Rotate;
 pub use set_on_canvas::SetOnCanvas;
 pub use setting::{Colour, ImageRef, Length, Number, Ratio, Whole};
 pub use settings::{Setting, settings_help, settings_of};
 pub use starter::{Starter, starters};
+pub use straighten::Straighten;
 pub use toolbox::Toolbox;

@@ -192,6 +192,10 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
     {
         return ("length", format!("{} px, or 0% to {most}%", between(px)));
     }
+    // A setting of several values says itself what they are.
+    if let Some(range) = property["x-range"].as_str() {
+        return ("text", range.to_owned());
+    }
     if has_type("boolean") {
         return ("true or false", String::new());
     }
