@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Color, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent,
-    RemoveBackground, Rotate, SetOnCanvas, Straighten, settings,
+    Clean, Color, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
+    InputComponent, RemoveBackground, RemoveObject, Rotate, SetOnCanvas, Straighten, Watermark, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -146,11 +146,14 @@ pub const ALL: &[Entry] = &[
     Entry::of::<Color>(),
     Entry::of::<Straighten>(),
     Entry::of::<Rotate>(),
+    Entry::of::<RemoveObject>(),
+    Entry::of::<Clean>(),
     Entry::of::<Crop>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),
     Entry::of::<DropShadow>(),
     Entry::of::<FillBackground>(),
+    Entry::of::<Watermark>(),
     Entry::of::<EditFilename>(),
     Entry::of::<Export>(),
 ];

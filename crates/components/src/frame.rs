@@ -7,7 +7,7 @@ use pixels::{Bitmap, Channels, Filter, Rect, Samples};
 
 use crate::Fault;
 use crate::edit_filename::Edit;
-use crate::layer::{Backdrop, Shadow};
+use crate::layer::{Backdrop, Mark, Shadow};
 
 /// Alpha from which a pixel belongs to the subject when its bounds are measured: what is fainter does not show.
 const VISIBLE: u8 = 8;
@@ -89,6 +89,8 @@ pub struct Frame {
     pub photo: Option<Subject>,
     /// Shadows, lowest first, all under the subject.
     pub shadows: Vec<Shadow>,
+    /// Marks over everything, lowest first.
+    pub marks: Vec<Mark>,
     /// What lies under everything; `None` is transparent.
     pub background: Option<Backdrop>,
     /// What is known of the file.
@@ -111,6 +113,7 @@ impl Frame {
             subject: Subject { bitmap: Arc::new(bitmap), x: 0, y: 0 },
             photo: None,
             shadows: Vec::new(),
+            marks: Vec::new(),
             background: None,
             origin,
             encoded: None,
@@ -172,15 +175,23 @@ impl Frame {
         Ok(Rect { x: on_canvas(*x, inner.x), y: on_canvas(*y, inner.y), ..inner })
     }
 
+    /// The part of a mask of the canvas that lies over the subject's bitmap, at the bitmap's size.
+    pub(crate) fn on_subject(&self, mask: &Mask) -> Result<Mask, Fault> {
+        let Subject { bitmap, x, y } = &self.subject;
+        Ok(pixels::place_mask(bitmap.width(), bitmap.height(), mask, -x, -y)?)
+    }
+
     /// Bytes its layers and its file take in memory.
     pub fn byte_len(&self) -> usize {
         let shadows: usize = self.shadows.iter().map(|shadow| shadow.mask.values().len()).sum();
         let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len());
+        let marks: usize = self.marks.iter().map(|mark| mark.layer.bitmap.byte_len()).sum();
         // Before it is cut out, the photo is the subject itself.
         let photo = self.photo.as_ref().filter(|photo| !Arc::ptr_eq(&photo.bitmap, &self.subject.bitmap));
         self.subject.bitmap.byte_len()
             + photo.map_or(0, |photo| photo.bitmap.byte_len())
             + shadows
+            + marks
             + file
             + 1024
     }
@@ -217,6 +228,11 @@ impl Frame {
             }
         }
         self.shadows = shadows;
+        let mut marks = Vec::with_capacity(self.marks.len());
+        for mark in self.marks.drain(..) {
+            marks.extend(mark.layer.seen_in(view)?.map(|layer| Mark { layer, ..mark }));
+        }
+        self.marks = marks;
         (self.width, self.height) = (view.width, view.height);
         Ok(())
     }
@@ -236,7 +252,8 @@ impl Frame {
             let last = ((start + i64::from(length)) as f64 * scale).round() as i64;
             (first, u32::try_from(last - first).unwrap_or(1).max(1))
         };
-        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo) {
+        let marks = self.marks.iter_mut().map(|mark| &mut mark.layer);
+        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo).chain(marks) {
             let (left, width) = span(layer.x - i64::from(x), layer.bitmap.width(), scale.0);
             let (top, height) = span(layer.y - i64::from(y), layer.bitmap.height(), scale.1);
             (layer.x, layer.y) = (left, top);

@@ -3,6 +3,7 @@
 
 mod cache;
 mod color;
+mod clean;
 mod combine;
 mod component;
 mod context;
@@ -19,6 +20,7 @@ mod pipeline;
 mod product;
 mod promise;
 mod remove_background;
+mod remove_object;
 mod render;
 mod rotate;
 mod set_on_canvas;
@@ -31,6 +33,10 @@ mod turn;
 
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
 pub use color::Color;
+mod watermark;
+
+pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+pub use clean::Clean;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Images, Limits};
@@ -42,13 +48,17 @@ pub use fault::Fault;
 pub use fill_background::FillBackground;
 pub use frame::{Encoded, Frame, Origin, Subject};
 pub use input::Input as InputComponent;
-pub use layer::{Backdrop, Ink, Shadow, ShadowKind};
+pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
 pub use rotate::Rotate;
+pub use remove_object::RemoveObject;
 pub use set_on_canvas::SetOnCanvas;
-pub use setting::{Colour, ImageRef, Length, Number, Ratio, Whole};
+pub use setting::{
+    Areas, Colour, ImageRef, Length, List, Number, Point, Polygon, Ratio, Rectangle, Share, Stroke, Whole,
+};
 pub use settings::{Setting, settings_help, settings_of};
 pub use starter::{Starter, starters};
 pub use straighten::Straighten;
 pub use toolbox::Toolbox;
+pub use watermark::Watermark;

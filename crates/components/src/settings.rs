@@ -196,6 +196,10 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
     if let Some(range) = property["x-range"].as_str() {
         return ("text", range.to_owned());
     }
+    if has_type("array") {
+        let most = property["maxItems"].as_u64();
+        return ("list", most.map(|most| format!("up to {most} entries")).unwrap_or_default());
+    }
     if has_type("boolean") {
         return ("true or false", String::new());
     }

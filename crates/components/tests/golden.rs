@@ -73,6 +73,9 @@ fn input_of(case: &Path) -> PathBuf {
         "leaning stool" => scene::stool_leaning(),
         "leaning cup" => scene::cup_leaning(),
         "patches" => scene::patches(),
+        "labelled cloth" => scene::labelled_cloth(),
+        "tagged cup" => scene::tagged_cup(),
+        "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
         other => panic!("no scene is called `{other}`"),
     };

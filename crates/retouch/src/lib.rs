@@ -5,3 +5,10 @@
 
 pub mod colour;
 pub mod upright;
+mod inpaint;
+mod reach;
+mod spots;
+
+pub use inpaint::{Filling, InpaintError, Within, inpaint};
+pub use reach::reaching;
+pub use spots::{Sought, Spots, find_spots};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::edit_filename::Edit;
 use crate::frame::Remarks;
-use crate::{Backdrop, Frame, Ink, Origin, Shadow, ShadowKind, Subject};
+use crate::{Backdrop, Blend, Frame, Ink, Mark, Origin, Shadow, ShadowKind, Subject};
 
 pub(super) const MAGIC: &[u8; 8] = b"PSSTEP02";
 const CHECKSUM: usize = 32;
@@ -22,6 +22,7 @@ struct Header {
     subject: LayerHeader,
     photo: Option<LayerHeader>,
     shadows: Vec<ShadowHeader>,
+    marks: Vec<MarkHeader>,
     origin: OriginHeader,
     name_edits: Vec<Edit>,
     remarks: Vec<RemarksHeader>,
@@ -54,6 +55,13 @@ struct ShadowHeader {
     size: (u32, u32),
     block: usize,
     ink: InkHeader,
+    opacity: f32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MarkHeader {
+    layer: LayerHeader,
+    blend: Blend,
     opacity: f32,
 }
 
@@ -122,6 +130,10 @@ impl Packed {
         }
     }
 
+    fn mark(&mut self, mark: &Mark) -> MarkHeader {
+        MarkHeader { layer: self.layer(&mark.layer), blend: mark.blend, opacity: mark.opacity }
+    }
+
     fn backdrop(&mut self, backdrop: &Backdrop) -> BackdropHeader {
         match backdrop {
             Backdrop::Plain(colour) => BackdropHeader::Plain(*colour),
@@ -138,6 +150,7 @@ pub(super) fn pack(frame: &Frame) -> Vec<u8> {
         subject: blocks.layer(&frame.subject),
         photo: frame.photo.as_ref().map(|photo| blocks.layer(photo)),
         shadows: frame.shadows.iter().map(|shadow| blocks.shadow(shadow)).collect(),
+        marks: frame.marks.iter().map(|mark| blocks.mark(mark)).collect(),
         background: frame.background.as_ref().map(|backdrop| blocks.backdrop(backdrop)),
         origin: OriginHeader {
             size: frame.origin.size,
@@ -215,6 +228,10 @@ impl Unpacked<'_> {
         })
     }
 
+    fn mark(&mut self, header: &MarkHeader) -> Result<Mark, &'static str> {
+        Ok(Mark { layer: self.layer(&header.layer)?, blend: header.blend, opacity: header.opacity })
+    }
+
     fn backdrop(&mut self, header: &BackdropHeader) -> Result<Backdrop, &'static str> {
         Ok(match header {
             BackdropHeader::Plain(colour) => Backdrop::Plain(*colour),
@@ -246,6 +263,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
         subject: blocks.layer(&header.subject)?,
         photo: header.photo.as_ref().map(|photo| blocks.layer(photo)).transpose()?,
         shadows: header.shadows.iter().map(|shadow| blocks.shadow(shadow)).collect::<Result<_, _>>()?,
+        marks: header.marks.iter().map(|mark| blocks.mark(mark)).collect::<Result<_, _>>()?,
         background: header.background.as_ref().map(|backdrop| blocks.backdrop(backdrop)).transpose()?,
         origin: Origin {
             size: header.origin.size,
@@ -287,6 +305,9 @@ mod tests {
         let photo = Bitmap::from_u8(2, 2, Channels::Rgb, (0..12).collect()).expect("2 by 2");
         frame.photo = Some(Subject { bitmap: Arc::new(photo), x: -4, y: 7 });
         let mask = Mask::new(4, 2, (0..8).collect()).expect("4 by 2");
+        let mark = Bitmap::from_u8(1, 2, Channels::Rgba, vec![5; 8]).expect("1 by 2");
+        let layer = Subject { bitmap: Arc::new(mark), x: 3, y: 4 };
+        frame.marks.push(Mark { layer, blend: Blend::Screen, opacity: 0.5 });
         frame.shadows.push(Shadow {
             kind: ShadowKind::Contact,
             mask: Arc::new(mask),
