@@ -18,7 +18,7 @@ use crate::setting::ImageRef;
 use crate::{Backdrop, Context, Fault, Frame};
 
 pub use points::Points;
-pub use settings::{ApplyTo, Patch, Protect, Settings, WhiteBalance};
+pub use settings::{ApplyTo, Protect, Settings, WhiteBalance};
 
 /// Longest side of the picture that statistics are made of.
 const SAMPLED: usize = 512;
@@ -29,8 +29,7 @@ pub struct Color;
 impl Component for Color {
     const KIND: &'static str = "color";
     const TITLE: &'static str = "Color";
-    const SUMMARY: &'static str =
-        "Changes colour and tone: white balance, match to a reference, exposure, curves, saturation, recolouring.";
+    const SUMMARY: &'static str = "Changes colour and tone: white balance, match to a reference, exposure, curves, saturation, recolouring.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 2;
     const CHANGES: Changes = Changes { background: true, skin: true, tone: true, ..Changes::NONE };
@@ -142,7 +141,8 @@ fn matched(
     let own = balanced.preview(product_sampled(&frame.subject.bitmap)?);
     let other = Moments::of(&product_sampled(reference)?);
     let strength = settings.match_strength.get() / 100.0;
-    let found = other.and_then(|other| Transport::towards(&own, &other, strength, settings.match_limit.get()));
+    let found =
+        other.and_then(|other| Transport::towards(&own, &other, strength, settings.match_limit.get()));
     let Some((transport, moved)) = found else {
         frame.note("the picture or its reference shows nothing, so that there is nothing to match");
         return Ok(None);
@@ -169,7 +169,9 @@ fn recoloured(frame: &mut Frame, grade: &Grade, settings: &Settings) -> Result<O
     };
     let small = grade.preview(product_sampled(&frame.subject.bitmap)?);
     let Some((plan, outlook)) = Recolour::plan(&small, &wish) else {
-        let named = settings.recolor_from.map_or_else(|| "its main colour".to_owned(), |colour| format!("`{colour}`"));
+        let named = settings
+            .recolor_from
+            .map_or_else(|| "its main colour".to_owned(), |colour| format!("`{colour}`"));
         frame.note(format!("nothing was recoloured: no part of the product has {named}"));
         return Ok(None);
     };
@@ -182,4 +184,130 @@ fn recoloured(frame: &mut Frame, grade: &Grade, settings: &Settings) -> Result<O
         ));
     }
     Ok((wish.strength > 0.0).then_some(plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use pixels::{Channels, Samples};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{StepCache, Subject, settings};
+
+    fn read(given: Value) -> Settings {
+        settings::read(&given).expect("good settings")
+    }
+
+    fn graded(mut frame: Frame, given: Value) -> Frame {
+        let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+        Color::run(&mut frame, &read(given), &Context::new(&cache, &cancel)).expect("not cancelled");
+        frame
+    }
+
+    /// A grey backdrop with a red product, under warm light; cut out, with the photo beside it.
+    fn cut_out_under_warm_light() -> Frame {
+        let (width, height) = (96u32, 80u32);
+        let inside = |i: u32| (30..66).contains(&(i % width)) && (20..70).contains(&(i / width));
+        let photo: Vec<u8> = (0..width * height)
+            .flat_map(|i| if inside(i) { [180, 60, 40] } else { [222, 200, 160] })
+            .collect();
+        let cut: Vec<u8> = photo
+            .chunks(3)
+            .enumerate()
+            .flat_map(|(i, p)| if inside(i as u32) { [p[0], p[1], p[2], 255] } else { [0; 4] })
+            .collect();
+        let origin = Frame::unread().origin;
+        let mut frame =
+            Frame::new(Bitmap::from_u8(width, height, Channels::Rgba, cut).expect("a size"), origin);
+        let photo = Bitmap::from_u8(width, height, Channels::Rgb, photo).expect("a size");
+        frame.photo = Some(Subject { bitmap: Arc::new(photo), x: 0, y: 0 });
+        frame
+    }
+
+    fn pixel(bitmap: &Bitmap, x: usize, y: usize) -> Vec<u16> {
+        let count = bitmap.channels().count();
+        let Samples::U16(samples) = bitmap.samples() else { panic!("16 bit") };
+        samples[(y * bitmap.width() as usize + x) * count..][..count].to_vec()
+    }
+
+    #[test]
+    fn neutral_settings_leave_every_byte() {
+        let frame = cut_out_under_warm_light();
+        for given in [
+            json!({}),
+            json!({ "curve": [[0, 0], [255, 255]], "recolorStrength": 0, "recolorTo": "#123456" }),
+        ] {
+            let after = graded(frame.clone(), given);
+            assert!(Arc::ptr_eq(&after.subject.bitmap, &frame.subject.bitmap));
+        }
+    }
+
+    #[test]
+    fn the_backdrop_that_was_cut_away_tells_the_light() {
+        let after = graded(cut_out_under_warm_light(), json!({ "whiteBalance": "auto" }));
+        let photo = &after.photo.as_ref().expect("it is kept").bitmap;
+        let grey = pixel(photo, 3, 3);
+        assert!(grey.iter().all(|v| v.abs_diff(grey[0]) < 100), "{grey:?}");
+        let (before, now) = ([180u16, 60, 40].map(|v| v * 257), pixel(&after.subject.bitmap, 40, 40));
+        assert!(now[2] > before[2] && now[0] < before[0], "{now:?}");
+        assert_eq!(pixel(&after.subject.bitmap, 3, 3), [0; 4]);
+    }
+
+    #[test]
+    fn a_patch_gets_its_colour_wherever_it_lies() {
+        let patch = json!({ "x": 0.02, "y": 0.02, "width": 0.1, "height": 0.1 });
+        let given = json!({ "whiteBalance": "target", "patch": patch, "patchColor": "#C0C4C8" });
+        let after = graded(cut_out_under_warm_light(), given);
+        let got = pixel(&after.photo.as_ref().expect("it is kept").bitmap, 4, 4);
+        for (got, wanted) in got.iter().zip([0xC0u16, 0xC4, 0xC8]) {
+            assert!(got.abs_diff(wanted * 257) < 60, "{got} is not {}", wanted * 257);
+        }
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_together_are_refused() {
+        let refuse = |given: Value| Color::check(&read(given)).expect_err("refused");
+        assert_eq!(
+            refuse(json!({ "whiteBalance": "patch" })),
+            "`whiteBalance` needs an area; set `patch`, or choose `auto`"
+        );
+        assert!(refuse(json!({ "blackPoint": 200, "whitePoint": 100 })).starts_with("`blackPoint` is 200"));
+        assert!(refuse(json!({ "gamma": 0 })).contains("at least 0.1"));
+    }
+
+    #[test]
+    fn a_background_layer_is_changed_only_when_asked() {
+        let mut frame = cut_out_under_warm_light();
+        frame.background = Some(Backdrop::Plain([255; 3]));
+        let given = |to: &str| json!({ "exposure": -1, "applyTo": to });
+        assert_eq!(graded(frame.clone(), given("subject")).background, Some(Backdrop::Plain([255; 3])));
+        let after = graded(frame.clone(), given("background"));
+        assert_eq!(after.background, Some(Backdrop::Plain([188; 3])));
+        assert!(Arc::ptr_eq(&after.subject.bitmap, &frame.subject.bitmap));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_is_clear_stays_black(
+            samples in proptest::collection::vec(any::<u8>(), 4 * 48),
+            exposure in -5..=5i32, saturation in -100..=100i32, shadows in -100..=100i32, tint in -100..=100i32,
+        ) {
+            let bitmap = Bitmap::from_u8(12, 4, Channels::Rgba, samples).expect("12 by 4");
+            let frame = Frame::new(bitmap, Frame::unread().origin);
+            let given = json!({
+                "exposure": exposure, "saturation": saturation, "shadows": shadows, "tint": tint,
+                "recolorTo": "#AA3322", "protect": "skin", "whiteBalance": "auto",
+            });
+            let after = graded(frame, given).subject.bitmap.as_ref().clone().into_u16();
+            let Samples::U16(samples) = after.samples() else { panic!("16 bit") };
+            for pixel in samples.as_chunks::<4>().0 {
+                prop_assert!(pixel[3] > 0 || pixel[..3] == [0; 3]);
+            }
+        }
+    }
 }

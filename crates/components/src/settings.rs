@@ -194,7 +194,8 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
     }
     // A setting of several values says itself what they are.
     if let Some(range) = property["x-range"].as_str() {
-        return ("text", range.to_owned());
+        let kind = if has_type("array") { "list" } else { "text" };
+        return (kind, range.to_owned());
     }
     if has_type("array") {
         let most = property["maxItems"].as_u64();

@@ -65,7 +65,8 @@ pub struct Straighten;
 impl Component for Straighten {
     const KIND: &'static str = "straighten";
     const TITLE: &'static str = "Straighten";
-    const SUMMARY: &'static str = "Turns a product that leans upright, by its symmetry, its edges or its base.";
+    const SUMMARY: &'static str =
+        "Turns a product that leans upright, by its symmetry, its edges or its base.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 1;
     const CHANGES: Changes = Changes { geometry: true, ..Changes::NONE };
@@ -86,7 +87,7 @@ impl Component for Straighten {
             By::Base => &[BASE],
         };
         let mut best: Option<(&str, Lean)> = None;
-        for (name, measure) in measures {
+        for &(name, measure) in measures {
             context.check_cancelled()?;
             if let Some(lean) = measure(&seen, limit)
                 && best.is_none_or(|(_, best)| lean.confidence > best.confidence)

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::View;
-use crate::{Colour, Context, Fault, Frame, Shadow, Subject};
+use crate::{Colour, Context, Fault, Frame, Mark, Shadow, Subject};
 
 /// How large the canvas is after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,10 +72,12 @@ impl Frame {
         if is_same {
             self.photo = Some(self.subject.clone());
         }
+        for mark in &mut self.marks {
+            mark.layer = layer(mark.layer.clone())?;
+        }
         for shadow in &mut self.shadows {
             (shadow.x, shadow.y) = moved(shadow.x, shadow.y, (shadow.mask.width(), shadow.mask.height()));
-            let mask = Arc::unwrap_or_clone(Arc::clone(&shadow.mask));
-            shadow.mask = Arc::new(pixels::orient_mask(mask, orientation)?);
+            shadow.mask = Arc::new(pixels::orient_mask(shadow.mask.as_ref().clone(), orientation)?);
         }
         if orientation >= 5 {
             (self.width, self.height) = (self.height, self.width);
@@ -109,8 +111,10 @@ impl Frame {
         if !is_same && let Some(photo) = photo {
             self.photo = turned_layer(&photo, rest, centre, view, true, context)?;
         }
-        self.subject = turned_layer(&self.subject, rest, centre, view, extends, context)?
-            .ok_or_else(|| Fault::no_subject("nothing of it is left after the turn; choose another `expand`"))?;
+        self.subject =
+            turned_layer(&self.subject, rest, centre, view, extends, context)?.ok_or_else(|| {
+                Fault::no_subject("nothing of it is left after the turn; choose another `expand`")
+            })?;
         if is_photo && turn.corners == Corners::Color {
             let Subject { bitmap, x, y } = &self.subject;
             let whole = pixels::place(view.width, view.height, bitmap, x - view.x, y - view.y)?;
@@ -120,6 +124,13 @@ impl Frame {
         if is_same {
             self.photo = Some(self.subject.clone());
         }
+        let mut marks = Vec::with_capacity(self.marks.len());
+        for mark in self.marks.drain(..) {
+            if let Some(layer) = turned_layer(&mark.layer, rest, centre, view, false, context)? {
+                marks.push(Mark { layer, ..mark });
+            }
+        }
+        self.marks = marks;
         let mut shadows = Vec::with_capacity(self.shadows.len());
         for shadow in self.shadows.drain(..) {
             let (turn, seen) = around(rest, centre, view, (shadow.x, shadow.y));
@@ -175,4 +186,98 @@ fn turned_layer(
     let Some(window) = window else { return Ok(None) };
     let bitmap = pixels::rotate(&layer.bitmap, &turn, window, outside, || context.check_cancelled())?;
     Ok(Some(Subject { bitmap: Arc::new(bitmap), x: layer.x + window.x, y: layer.y + window.y }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use pixels::{Bitmap, Channels, Mask};
+
+    use super::*;
+    use crate::{Ink, ShadowKind, StepCache};
+
+    /// A canvas of 60 by 40 with a cut-out off its middle and a shadow under it.
+    fn frame() -> Frame {
+        let samples = (0..20 * 10u32).flat_map(|i| [i as u8, 90, 30, 255]).collect();
+        let bitmap = Bitmap::from_u8(20, 10, Channels::Rgba, samples).expect("20 by 10");
+        let mut frame = Frame::new(bitmap, Frame::unread().origin);
+        (frame.width, frame.height, frame.subject.x, frame.subject.y) = (60, 40, 30, 5);
+        let mask = Arc::new(Mask::new(20, 10, vec![200; 200]).expect("20 by 10"));
+        let ink = Ink::Plain([0; 3]);
+        frame.shadows.push(Shadow { kind: ShadowKind::Drop, mask, x: 30, y: 9, ink, opacity: 0.5 });
+        frame
+    }
+
+    fn turned(mut frame: Frame, degrees: f64, expand: Expand, corners: Corners) -> Frame {
+        let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+        let turn = Free { degrees, expand, corners, colour: Colour([9, 8, 7]) };
+        frame.turn(turn, &Context::new(&cache, &cancel)).expect("a turn");
+        frame
+    }
+
+    #[test]
+    fn quarter_turns_and_mirrors_undo_each_other_to_the_bit() {
+        let mut round = frame();
+        for _ in 0..4 {
+            round = turned(round, 90.0, Expand::Grow, Corners::Transparent);
+        }
+        assert_eq!(round, frame());
+        let there = turned(frame(), -90.0, Expand::Grow, Corners::Transparent);
+        assert_eq!((there.width, there.height, there.subject.x, there.subject.y), (40, 60, 5, 10));
+        assert_eq!(turned(there, 90.0, Expand::Grow, Corners::Transparent), frame());
+        for orientation in [2, 3, 4] {
+            let mut twice = frame();
+            (0..2).for_each(|_| twice.orient(orientation).expect("1 to 8"));
+            assert_eq!(twice, frame());
+        }
+        assert_eq!(turned(frame(), 0.0, Expand::Crop, Corners::Color), frame());
+    }
+
+    #[test]
+    fn all_layers_turn_together_around_the_middle() {
+        for degrees in [10.0, -75.0, 100.0] {
+            let after = turned(frame(), degrees, Expand::Grow, Corners::Transparent);
+            let bounds = after.subject.bitmap.alpha().bounds(128).expect("a subject");
+            let middle = (
+                after.subject.x as f64 + f64::from(bounds.x) + f64::from(bounds.width) / 2.0,
+                after.subject.y as f64 + f64::from(bounds.y) + f64::from(bounds.height) / 2.0,
+            );
+            let shadow = &after.shadows[0];
+            let under = shadow.mask.bounds(100).expect("a shadow");
+            let (x, y) = (
+                shadow.x as f64 + f64::from(under.x) + f64::from(under.width) / 2.0 - middle.0,
+                shadow.y as f64 + f64::from(under.y) + f64::from(under.height) / 2.0 - middle.1,
+            );
+            // Four pixels below before, so four pixels along the turned downward direction now.
+            let (sin, cos) = f64::to_radians(degrees).sin_cos();
+            assert!((x + 4.0 * sin).abs() < 1.1 && (y - 4.0 * cos).abs() < 1.1, "{degrees}: {x} {y}");
+            let from_centre =
+                (middle.0 - f64::from(after.width) / 2.0, middle.1 - f64::from(after.height) / 2.0);
+            let expected = (10.0 * cos + 10.0 * sin, 10.0 * sin - 10.0 * cos);
+            assert!((from_centre.0 - expected.0).abs() < 1.1 && (from_centre.1 - expected.1).abs() < 1.1);
+        }
+    }
+
+    #[test]
+    fn the_canvas_is_as_large_as_asked() {
+        let photo = || {
+            let bitmap = Bitmap::from_u8(60, 40, Channels::Rgb, vec![200; 7200]).expect("60 by 40");
+            Frame::new(bitmap, Frame::unread().origin)
+        };
+        let grown = turned(photo(), 30.0, Expand::Grow, Corners::Transparent);
+        assert_eq!((grown.width, grown.height), (72, 66));
+        let kept = turned(photo(), 30.0, Expand::Keep, Corners::Extend);
+        assert_eq!((kept.width, kept.height, kept.subject.bitmap.channels()), (60, 40, Channels::Rgb));
+        let whole = (kept.subject.bitmap.width(), kept.subject.bitmap.height());
+        assert_eq!((whole, kept.subject.x, kept.subject.y), ((60, 40), 0, 0));
+        let cropped = turned(photo(), 30.0, Expand::Crop, Corners::Transparent);
+        assert!(cropped.width < 60 && !cropped.subject.bitmap.has_transparency());
+        let coloured = turned(photo(), 30.0, Expand::Grow, Corners::Color);
+        assert_eq!(coloured.subject.bitmap.channels(), Channels::Rgb);
+        let pixels::Samples::U8(samples) = coloured.subject.bitmap.samples() else { panic!("8 bit") };
+        assert_eq!(samples[..3], [9, 8, 7]);
+        let quarter = turned(photo(), 90.0, Expand::Keep, Corners::Transparent);
+        assert_eq!((quarter.width, quarter.height), (60, 40));
+    }
 }

@@ -6,7 +6,8 @@ use retouch::colour::{
     luminance, neutralised, patch_light,
 };
 
-use super::settings::{Patch, Settings, WhiteBalance};
+use super::settings::{Settings, WhiteBalance};
+use crate::setting::Rectangle;
 use crate::{Colour, Frame, Subject};
 
 /// Cells along the longer side of a patch.
@@ -65,7 +66,9 @@ fn by_backdrop(frame: &mut Frame) -> Option<Matrix> {
         }
         Backdrop::None => {
             let Some(light) = grey_light(&small) else {
-                frame.note(format!("there is no plain backdrop, and hardly a grey part to tell the light by{LEFT}"));
+                frame.note(format!(
+                    "there is no plain backdrop, and hardly a grey part to tell the light by{LEFT}"
+                ));
                 return None;
             };
             frame.confidence(0.3);
@@ -84,7 +87,7 @@ fn say(frame: &mut Frame, what: &str, light: [f32; 3], wanted: [f32; 3]) {
 }
 
 /// The mean light of an area of the canvas.
-fn light_of_patch(frame: &mut Frame, patch: &Patch) -> Option<[f32; 3]> {
+fn light_of_patch(frame: &mut Frame, patch: &Rectangle) -> Option<[f32; 3]> {
     let layer = whole(frame);
     let light = rect_of(frame, layer, patch)
         .and_then(|rect| patch_light(&Sampled::of_part(&layer.bitmap, rect, PATCH_SIDE, 4)));
@@ -99,7 +102,7 @@ fn light_of_patch(frame: &mut Frame, patch: &Patch) -> Option<[f32; 3]> {
 }
 
 /// The part of a layer under an area of the canvas, at least a pixel; `None` where it lies beside the layer.
-fn rect_of(frame: &Frame, layer: &Subject, patch: &Patch) -> Option<Rect> {
+fn rect_of(frame: &Frame, layer: &Subject, patch: &Rectangle) -> Option<Rect> {
     let bitmap: &Bitmap = &layer.bitmap;
     let span = |from: f64, length: f64, canvas: u32, at: i64, own: u32| -> Option<(u32, u32)> {
         let first = (from * f64::from(canvas)).floor() as i64;

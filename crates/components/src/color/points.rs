@@ -30,7 +30,8 @@ impl Points {
 impl Serialize for Points {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         // Whole numbers without a decimal point, so that 5 and 5.0 are one setting.
-        let plain = |level: f64| if level.fract() == 0.0 { Value::from(level as i64) } else { Value::from(level) };
+        let plain =
+            |level: f64| if level.fract() == 0.0 { Value::from(level as i64) } else { Value::from(level) };
         to.collect_seq(self.0.iter().map(|point| point.map(plain)))
     }
 }
@@ -39,7 +40,9 @@ impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let given = Value::deserialize(from)?;
         let points: Vec<[f64; 2]> = serde_json::from_value(given.clone()).map_err(|_| {
-            D::Error::custom(format!("is {given}, a list of pairs such as [[0, 0], [128, 140], [255, 255]] is needed"))
+            D::Error::custom(format!(
+                "is {given}, a list of pairs such as [[0, 0], [128, 140], [255, 255]] is needed"
+            ))
         })?;
         if points.len() == 1 || points.len() > MOST {
             return Err(D::Error::custom(format!("has {} points, 2 to {MOST} are allowed", points.len())));

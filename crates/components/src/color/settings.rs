@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::points::Points;
-use crate::setting::ImageRef;
+use crate::setting::{ImageRef, Rectangle};
 use crate::{Colour, Number};
 
 /// How the light is made neutral.
@@ -47,20 +47,6 @@ pub enum Protect {
     Skin,
 }
 
-/// A rectangle of the canvas, in shares of its width and height from the top left corner.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Patch {
-    /// Left edge.
-    pub x: Number<0, 1>,
-    /// Top edge.
-    pub y: Number<0, 1>,
-    /// Width.
-    pub width: Number<0, 1>,
-    /// Height.
-    pub height: Number<0, 1>,
-}
-
 /// A slider with nothing in its middle.
 pub type Slider = Number<-100, 100>;
 
@@ -75,7 +61,7 @@ pub struct Settings {
     /// The area that `whiteBalance` looks at with `patch` and `target`: `x`, `y`, `width` and `height` in shares of the
     /// canvas. It may lie on what has been cut away.
     #[schemars(extend("x-range" = "x, y, width and height, 0 to 1 each, or null"))]
-    pub patch: Option<Patch>,
+    pub patch: Option<Rectangle>,
     /// The colour that the area gets with `target`.
     pub patch_color: Colour,
     /// A stored picture whose colours the subject is given: mean light, then mean and spread of its colours. Only the
@@ -196,7 +182,9 @@ impl Settings {
         }
         let (black, white) = (self.black_point.get(), self.white_point.get());
         if black >= white {
-            return Err(format!("`blackPoint` is {black}, it must be less than `whitePoint`, which is {white}"));
+            return Err(format!(
+                "`blackPoint` is {black}, it must be less than `whitePoint`, which is {white}"
+            ));
         }
         if self.gamma.get() < 0.1 {
             return Err(format!("`gamma` is {}, at least 0.1 is needed", self.gamma.get()));
@@ -209,10 +197,7 @@ impl Settings {
         let share = |slider: Slider| slider.get() / 100.0;
         Grade {
             light: self.light(),
-            relief: Relief {
-                highlights: share(self.highlights) as f32,
-                shadows: share(self.shadows) as f32,
-            },
+            relief: Relief { highlights: share(self.highlights) as f32, shadows: share(self.shadows) as f32 },
             tone: Tone {
                 black: self.black_point.get() / 255.0,
                 white: self.white_point.get() / 255.0,

@@ -105,9 +105,8 @@ fn cubics(lab: &Colours) -> [[Plane; 4]; 3] {
     let mut cubics = [[[0.0; LANES]; 4]; 3];
     for i in 0..LANES {
         let l = lab[0][i];
-        let parts: [f32; 3] = std::array::from_fn(|k| {
-            OKLAB_TO_ROOTS[k][1] * lab[1][i] + OKLAB_TO_ROOTS[k][2] * lab[2][i]
-        });
+        let parts: [f32; 3] =
+            std::array::from_fn(|k| OKLAB_TO_ROOTS[k][1] * lab[1][i] + OKLAB_TO_ROOTS[k][2] * lab[2][i]);
         for (channel, row) in cubics.iter_mut().zip(&LMS_TO_RGB) {
             let [first, second, third] = [0, 1, 2].map(|k| row[k] * parts[k]);
             channel[0][i] = l * l * l;
