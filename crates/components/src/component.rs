@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Clean, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
-    InputComponent, RemoveBackground, RemoveObject, SetOnCanvas, Watermark, settings,
+    Clean, Color, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
+    InputComponent, RemoveBackground, RemoveObject, Rotate, SetOnCanvas, Straighten, Watermark, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -143,6 +143,9 @@ impl Entry {
 pub const ALL: &[Entry] = &[
     Entry::of::<InputComponent>(),
     Entry::of::<RemoveBackground>(),
+    Entry::of::<Color>(),
+    Entry::of::<Straighten>(),
+    Entry::of::<Rotate>(),
     Entry::of::<RemoveObject>(),
     Entry::of::<Clean>(),
     Entry::of::<Crop>(),

@@ -2,6 +2,7 @@
 //! requests or money beyond its own price.
 
 mod cache;
+mod color;
 mod clean;
 mod combine;
 mod component;
@@ -16,15 +17,22 @@ mod frame;
 mod input;
 mod layer;
 mod pipeline;
+mod product;
 mod promise;
 mod remove_background;
 mod remove_object;
 mod render;
+mod rotate;
 mod set_on_canvas;
 mod setting;
 mod settings;
 mod starter;
+mod straighten;
 mod toolbox;
+mod turn;
+
+pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+pub use color::Color;
 mod watermark;
 
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
@@ -43,6 +51,7 @@ pub use input::Input as InputComponent;
 pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
+pub use rotate::Rotate;
 pub use remove_object::RemoveObject;
 pub use set_on_canvas::SetOnCanvas;
 pub use setting::{
@@ -50,5 +59,6 @@ pub use setting::{
 };
 pub use settings::{Setting, settings_help, settings_of};
 pub use starter::{Starter, starters};
+pub use straighten::Straighten;
 pub use toolbox::Toolbox;
 pub use watermark::Watermark;

@@ -204,6 +204,11 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
     {
         return ("length", format!("{} px, or 0% to {most}%", between(px)));
     }
+    // A setting of several values says itself what they are.
+    if let Some(range) = property["x-range"].as_str() {
+        let kind = if has_type("array") { "list" } else { "text" };
+        return (kind, range.to_owned());
+    }
     if has_type("array") {
         let most = property["maxItems"].as_u64();
         return ("list", most.map(|most| format!("up to {most} entries")).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Product-like pictures, drawn the same way every time.
 
-use pixels::{Bitmap, Channels, to_u16};
+use pixels::{Bitmap, Channels, Outside, PixelError, Samples, Turn, Window, to_u16};
 
 /// A shape with a colour at each of its points; coordinates run from 0 to 1 across the longer side.
 type Shape = dyn Fn(f64, f64) -> Option<[f64; 3]>;
@@ -111,6 +111,34 @@ pub fn cup_on_backdrop() -> Bitmap {
         })
         .collect();
     Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
+}
+
+/// The cup and the ball on their backdrop under a warm lamp: each channel multiplied in linear light.
+pub fn cup_under_lamp() -> Bitmap {
+    let Samples::U8(samples) = cup_on_backdrop().into_samples() else { unreachable!("it is drawn at 8 bits") };
+    let lit = |(i, &value): (usize, &u8)| {
+        let light = pixels::srgb_to_linear(f64::from(value) / 255.0) * [1.0, 0.74, 0.42][i % 3];
+        (pixels::linear_to_srgb(light) * 255.0).round() as u8
+    };
+    let samples = samples.iter().enumerate().map(lit).collect();
+    Bitmap::from_u8(200, 180, Channels::Rgb, samples).expect("200 by 180")
+}
+
+/// The stool cut out, leaning to the right.
+pub fn stool_leaning() -> Bitmap {
+    leaning(&stool_cut_out(), 6.5, Outside::Clear)
+}
+
+/// The cup on its backdrop, photographed with a camera that was not level.
+pub fn cup_leaning() -> Bitmap {
+    leaning(&cup_on_backdrop(), -4.0, Outside::Extended)
+}
+
+fn leaning(bitmap: &Bitmap, degrees: f64, outside: Outside) -> Bitmap {
+    let (width, height) = (bitmap.width(), bitmap.height());
+    let turn = Turn { degrees, about: (f64::from(width) / 2.0, f64::from(height) / 2.0) };
+    let window = Window { x: 0, y: 0, width, height };
+    pixels::rotate(bitmap, &turn, window, outside, || Ok::<_, PixelError>(())).expect("a turn")
 }
 
 /// A photograph without transparent parts: coloured patches and fine stripes.

@@ -3,6 +3,8 @@
 //!
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
 
+pub mod colour;
+pub mod upright;
 mod inpaint;
 mod reach;
 mod spots;
