@@ -2,8 +2,8 @@
 //! requests or money beyond its own price.
 
 mod cache;
-mod color;
 mod clean;
+mod color;
 mod combine;
 mod component;
 mod context;
@@ -51,8 +51,8 @@ pub use input::Input as InputComponent;
 pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
-pub use rotate::Rotate;
 pub use remove_object::RemoveObject;
+pub use rotate::Rotate;
 pub use set_on_canvas::SetOnCanvas;
 pub use setting::{
     Areas, Colour, ImageRef, Length, List, Number, Point, Polygon, Ratio, Rectangle, Share, Stroke, Whole,

@@ -160,7 +160,8 @@ impl Settings {
     /// The most that is needed of a picture that comes straight from its file, if that can be told.
     pub(crate) fn needs(&self) -> Option<(u32, u32)> {
         let room = self.room(Sides::default());
-        let by_room = self.reference == Reference::Original && self.fit == Fit::Contain && self.min_fill.is_none();
+        let by_room =
+            self.reference == Reference::Original && self.fit == Fit::Contain && self.min_fill.is_none();
         by_room.then_some((room.width, room.height))
     }
 }
@@ -406,7 +407,11 @@ fn tell(
     canvas: (u32, u32),
     settings: &Settings,
 ) {
-    if target.0 < room.width && target.1 < room.height && settings.fit != Fit::None && settings.max_fill.is_none() {
+    if target.0 < room.width
+        && target.1 < room.height
+        && settings.fit != Fit::None
+        && settings.max_fill.is_none()
+    {
         let way = if settings.upscale { "a larger `maxUpscale`" } else { "`upscale`" };
         frame.note(format!(
             "the subject is {} × {} pixels and was not enlarged to {} × {}; {way} would",

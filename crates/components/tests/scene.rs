@@ -115,7 +115,9 @@ pub fn cup_on_backdrop() -> Bitmap {
 
 /// The cup and the ball on their backdrop under a warm lamp: each channel multiplied in linear light.
 pub fn cup_under_lamp() -> Bitmap {
-    let Samples::U8(samples) = cup_on_backdrop().into_samples() else { unreachable!("it is drawn at 8 bits") };
+    let Samples::U8(samples) = cup_on_backdrop().into_samples() else {
+        unreachable!("it is drawn at 8 bits")
+    };
     let lit = |(i, &value): (usize, &u8)| {
         let light = pixels::srgb_to_linear(f64::from(value) / 255.0) * [1.0, 0.74, 0.42][i % 3];
         (pixels::linear_to_srgb(light) * 255.0).round() as u8

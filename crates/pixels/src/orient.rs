@@ -36,11 +36,7 @@ pub fn orient_mask(mask: Mask, orientation: u8) -> Result<Mask, PixelError> {
 }
 
 fn refused(orientation: u8) -> PixelError {
-    PixelError::Argument {
-        name: "orientation",
-        value: orientation.to_string(),
-        allowed: "1 to 8 is allowed",
-    }
+    PixelError::Argument { name: "orientation", value: orientation.to_string(), allowed: "1 to 8 is allowed" }
 }
 
 fn turn<S: Copy + Default>(

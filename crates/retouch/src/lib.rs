@@ -4,10 +4,10 @@
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
 
 pub mod colour;
-pub mod upright;
 mod inpaint;
 mod reach;
 mod spots;
+pub mod upright;
 
 pub use inpaint::{Filling, InpaintError, Within, inpaint};
 pub use reach::reaching;
