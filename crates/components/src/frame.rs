@@ -245,6 +245,19 @@ impl Frame {
         from: (u32, u32),
         to: (u32, u32),
     ) -> Result<(), Fault> {
+        self.scale_with((x, y), from, to, |bitmap, width, height| {
+            Ok(pixels::resize(bitmap, width, height, Filter::Lanczos3)?)
+        })
+    }
+
+    /// As [`Frame::scale_from`], with the subject's pixels made by `resized` from its bitmap, for a width and a height.
+    pub(crate) fn scale_with(
+        &mut self,
+        (x, y): (u32, u32),
+        from: (u32, u32),
+        to: (u32, u32),
+        resized: impl FnOnce(&Bitmap, u32, u32) -> Result<Bitmap, Fault>,
+    ) -> Result<(), Fault> {
         let scale = (f64::from(to.0) / f64::from(from.0), f64::from(to.1) / f64::from(from.1));
         // Both edges are rounded, not the length: layers that touched still touch.
         let span = |start: i64, length: u32, scale: f64| {
@@ -252,13 +265,24 @@ impl Frame {
             let last = ((start + i64::from(length)) as f64 * scale).round() as i64;
             (first, u32::try_from(last - first).unwrap_or(1).max(1))
         };
+<<<<<<< HEAD
         let marks = self.marks.iter_mut().map(|mark| &mut mark.layer);
         for layer in std::iter::once(&mut self.subject).chain(&mut self.photo).chain(marks) {
+=======
+        let mut resized = Some(resized);
+        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo) {
+>>>>>>> upscale
             let (left, width) = span(layer.x - i64::from(x), layer.bitmap.width(), scale.0);
             let (top, height) = span(layer.y - i64::from(y), layer.bitmap.height(), scale.1);
             (layer.x, layer.y) = (left, top);
+            // The subject comes first; the photo is only looked at.
+            let resized = resized.take();
             if (width, height) != (layer.bitmap.width(), layer.bitmap.height()) {
-                layer.bitmap = Arc::new(pixels::resize(&layer.bitmap, width, height, Filter::Lanczos3)?);
+                let bitmap = &layer.bitmap;
+                layer.bitmap = Arc::new(match resized {
+                    Some(resized) => resized(bitmap, width, height)?,
+                    None => pixels::resize(bitmap, width, height, Filter::Lanczos3)?,
+                });
             }
         }
         for shadow in &mut self.shadows {

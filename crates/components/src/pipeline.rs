@@ -16,8 +16,8 @@ use crate::edit_filename::result_name;
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
 use crate::{
-    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
-    SetOnCanvas, settings,
+    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits, Resize,
+    SetOnCanvas, Upscale, settings,
 };
 
 /// The picture to be worked on.
@@ -228,10 +228,13 @@ fn needed_size(steps: &[Step]) -> Option<(u32, u32)> {
     // What neither measures nor moves pixels may stand in between.
     let first =
         middle.find(|step| ![EditFilename::KIND, FillBackground::KIND].contains(&step.kind.as_str()))?;
-    if first.kind != SetOnCanvas::KIND {
-        return None;
+    match first.kind.as_str() {
+        SetOnCanvas::KIND => {
+            settings::read::<<SetOnCanvas as Component>::Settings>(&first.settings).ok()?.needs()
+        }
+        Resize::KIND => settings::read::<<Resize as Component>::Settings>(&first.settings).ok()?.needs(),
+        _ => None,
     }
-    settings::read::<<SetOnCanvas as Component>::Settings>(&first.settings).ok()?.needs()
 }
 
 /// Bytes the work on pictures that go into one result needs at its peak, without networks and cache. `named` are the
@@ -269,6 +272,16 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             // Before they are joined, each picture has a canvas of its own.
             let pictures = if several { images.len() as f64 } else { 1.0 };
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
+        }
+        if step.kind == Resize::KIND
+            && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)
+        {
+            canvas = canvas.max(resize.most_megapixels(canvas));
+        }
+        if step.kind == Upscale::KIND
+            && let Ok(upscale) = settings::read::<<Upscale as Component>::Settings>(&step.settings)
+        {
+            canvas = canvas.max(upscale.most_megapixels(canvas));
         }
         if let Some(entry) = entry(&step.kind).filter(|entry| entry.kind != InputComponent::KIND) {
             if (entry.needs_photo)(&step.settings) {

@@ -192,12 +192,21 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
         _ => false,
     };
     let or_nothing = if has_type("null") { ", or null" } else { "" };
+<<<<<<< HEAD
     // A setting that may be null wraps the schema of what it is otherwise.
     if let Some([whole, nothing]) = property["anyOf"].as_array().map(Vec::as_slice)
         && nothing["type"] == "null"
     {
         let (kind, range) = kind_and_range(whole, !choices(whole).is_empty());
         return (kind, if range.is_empty() { range } else { range + ", or null" });
+=======
+    // A length that may be null is one of two kinds, the first of which is a length.
+    if let Some([length, _]) = property["anyOf"].as_array().map(Vec::as_slice)
+        && length["anyOf"].is_array()
+    {
+        let (kind, range) = kind_and_range(length, false);
+        return (kind, range + ", or null");
+>>>>>>> upscale
     }
     if let Some([px, percent]) = property["anyOf"].as_array().map(Vec::as_slice)
         && let Some(most) = percent["x-maximum-percent"].as_i64()

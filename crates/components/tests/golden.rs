@@ -69,9 +69,15 @@ fn input_of(case: &Path) -> PathBuf {
         "deep cup" => scene::cup_deep(),
         "stool" => scene::stool_cut_out(),
         "cup on a backdrop" => scene::cup_on_backdrop(),
+<<<<<<< HEAD
         "cup under a lamp" => scene::cup_under_lamp(),
         "leaning stool" => scene::stool_leaning(),
         "leaning cup" => scene::cup_leaning(),
+=======
+        "noisy cup" => scene::cup_noisy(),
+        "noisy cup cut out" => scene::cup_noisy_cut_out(),
+        "small cup" => scene::cup_small(),
+>>>>>>> upscale
         "patches" => scene::patches(),
         "labelled cloth" => scene::labelled_cloth(),
         "tagged cup" => scene::tagged_cup(),
