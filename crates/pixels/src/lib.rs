@@ -17,24 +17,34 @@ mod geometry;
 mod header;
 mod lab;
 mod limits;
+mod metadata;
 mod orient;
 mod outline;
+mod path;
+mod photoshop;
+mod psd;
 mod resample;
 mod resize;
 mod srgb;
 
 pub use bitmap::{Bitmap, Channels, Mask, Rect, Samples, SamplesMut, to_u8, to_u16};
 pub use blur::blur_mask;
+pub use colour::{CmykIntent, CmykProfile, Space};
 pub use composite::{flatten, lay_mask_under, lay_over};
 pub use decode::{Codec, DecodeOptions, Decoded, decode};
-pub use encode::{EncodeOptions, Encoding, PngCompression, Subsampling, TiffCompression, encode};
+pub use encode::{
+    EncodeOptions, Encoding, PngCompression, Subsampling, TiffCompression, encode, encode_mask,
+};
 pub use error::PixelError;
 pub use format::{Format, sniff};
 pub use geometry::{crop, crop_mask, place, place_mask};
 pub use header::{Header, SourceChannels, probe};
 pub use lab::Lab;
 pub use limits::Limits;
+pub use metadata::{DigitalSource, Rights};
 pub use orient::orient;
 pub use outline::{has_outline, probe_file};
+pub use path::{ClippingPath, Knot, Path, Point, Subpath, TraceOptions, trace};
+pub use psd::{Blend, Document, Layer, LayerMask, MaskValues, encode_layers};
 pub use resize::{Filter, fit_inside, resize, resize_mask, resize_plane};
 pub use srgb::{linear_to_srgb, srgb_to_linear, srgb_u8_to_linear};
