@@ -55,6 +55,7 @@ pub(crate) fn autoretouch_routes() -> OpenApiRouter<Front> {
         .routes(routes!(execution::show))
         .routes(routes!(execution::watch))
         .routes(routes!(execution::result))
+        .routes(routes!(execution::further_result))
         .routes(routes!(execution::retry))
         .routes(routes!(execution::give_feedback))
         .routes(routes!(batch::list))

@@ -34,10 +34,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             match toolbox.process(&input, &starter.steps, &AtomicBool::new(false)) {
                 Ok(product) => {
                     let slug = starter.name.to_lowercase().replace(' ', "-");
-                    let file = Path::new(product.name.as_str()).with_extension("");
-                    let extension = product.name.extension().unwrap_or_default();
-                    fs::write(out.join(format!("{}-{slug}.{extension}", file.display())), &product.bytes)?;
-                    println!("{name}: {} → {} × {}", starter.name, product.width, product.height);
+                    let file = Path::new(product.file.name.as_str()).with_extension("");
+                    let extension = product.file.name.extension().unwrap_or_default();
+                    fs::write(
+                        out.join(format!("{}-{slug}.{extension}", file.display())),
+                        &product.file.bytes,
+                    )?;
+                    println!("{name}: {} → {} × {}", starter.name, product.file.width, product.file.height);
                     for step in product.reports {
                         let model = step.model.map(|model| format!("{} on {}", model.id, model.backend));
                         println!(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use pixels::{Bitmap, Channels, Filter, Samples, resize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,7 @@ impl Component for Combine {
     const SUMMARY: &'static str = "Puts the pictures of a run side by side; what stands before it is done to each of them. One picture stays as it is.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes { geometry: true, background: true, ..Changes::NONE };
     const JOINS: bool = true;
 
     type Settings = Settings;
@@ -141,10 +143,11 @@ impl Component for Combine {
     ) -> Result<(), Fault> {
         let direction = settings.direction;
         let gap = settings.gap.px(frame.width.max(frame.height));
-        let mut tiles = vec![render(frame, frame.background, context)?];
+        let mut tiles = vec![render(frame, frame.background.as_ref(), context)?];
         for other in others {
             context.check_cancelled()?;
-            tiles.push(render(&other, other.background, context)?);
+            frame.origin.depth = frame.origin.depth.max(other.origin.depth);
+            tiles.push(render(&other, other.background.as_ref(), context)?);
         }
         let mut sizes: Vec<_> =
             tiles.iter().map(|tile| turned(direction, (tile.width(), tile.height()))).collect();
@@ -184,6 +187,7 @@ impl Component for Combine {
         frame.fixed_size = false;
         frame.subject = Subject { bitmap: Arc::new(joined), x: 0, y: 0 };
         frame.shadows.clear();
+        frame.photo = None;
         Ok(())
     }
 

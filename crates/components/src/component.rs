@@ -1,6 +1,7 @@
 //! What a component is, and the list of all of them. The types end here: the list knows kinds and JSON.
 
-use domain::component::{Catalogue, Description, Place};
+use domain::component::{Catalogue, Changes, Description, Place};
+use domain::image::ContentHash;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +29,9 @@ pub trait Component {
     /// Whether its result is worth keeping on disk.
     const EXPENSIVE: bool = false;
 
+    /// The most it may change, whatever its settings.
+    const CHANGES: Changes;
+
     /// Its settings: every limit on a value is part of the type of its field.
     type Settings: Serialize + DeserializeOwned + JsonSchema + Default;
 
@@ -53,6 +57,24 @@ pub trait Component {
     ) -> Result<(), Fault> {
         let _ = (frame, others, settings, context);
         Err(Fault::input("workflow_invalid", format!("`{}` takes one picture", Self::KIND)))
+    }
+
+    /// What it may change with these settings: no more than [`Component::CHANGES`].
+    fn changes(settings: &Self::Settings) -> Changes {
+        let _ = settings;
+        Self::CHANGES
+    }
+
+    /// Further stored pictures that the settings name; [`Context::image`] hands them out.
+    fn images(settings: &Self::Settings) -> Vec<ContentHash> {
+        let _ = settings;
+        Vec::new()
+    }
+
+    /// Whether it looks at the photo that the subject was cut out of (`Frame::photo`).
+    fn needs_photo(settings: &Self::Settings) -> bool {
+        let _ = settings;
+        false
     }
 
     /// Names whatever decides the result besides the frame and the settings: the network, with its runtime.
@@ -88,6 +110,10 @@ pub struct Entry {
     pub joins: bool,
     /// Joins further frames into the first, with canonical settings.
     pub join: fn(&mut Frame, Vec<Frame>, &Value, &Context<'_>) -> Result<(), Fault>,
+    /// What it may change with canonical settings.
+    pub changes: fn(&Value) -> Changes,
+    /// Whether it looks at the photo that the subject was cut out of.
+    pub needs_photo: fn(&Value) -> bool,
     /// Names what decides the result besides frame and settings.
     pub identity: fn(&Value, &Context<'_>) -> Result<Option<String>, Fault>,
     /// Bytes it needs at its peak for that many megapixels.
@@ -105,6 +131,8 @@ impl Entry {
             run: run::<C>,
             joins: C::JOINS,
             join: join::<C>,
+            changes: changes::<C>,
+            needs_photo: needs_photo::<C>,
             identity: identity::<C>,
             memory_bytes: C::memory_bytes,
         }
@@ -143,9 +171,11 @@ fn describe<C: Component>() -> Description {
         credits: C::CREDITS,
         place: C::PLACE,
         joins: C::JOINS,
+        changes: C::CHANGES,
         schema: settings::schema::<C::Settings>(),
         defaults: settings::defaults::<C::Settings>(),
         check: check::<C>,
+        images: images::<C>,
     }
 }
 
@@ -175,4 +205,16 @@ fn join<C: Component>(
 
 fn identity<C: Component>(given: &Value, context: &Context<'_>) -> Result<Option<String>, Fault> {
     C::identity(&typed::<C>(given)?, context)
+}
+
+fn changes<C: Component>(given: &Value) -> Changes {
+    settings::read(given).map_or(C::CHANGES, |settings| C::changes(&settings))
+}
+
+fn images<C: Component>(given: &Value) -> Vec<ContentHash> {
+    settings::read(given).map_or_else(|_| Vec::new(), |settings| C::images(&settings))
+}
+
+fn needs_photo<C: Component>(given: &Value) -> bool {
+    settings::read(given).is_ok_and(|settings| C::needs_photo(&settings))
 }

@@ -1,9 +1,12 @@
 //! What a component may use besides its frame and its settings.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use domain::image::ContentHash;
 use neural::Runtime;
+use pixels::Bitmap;
 
 use crate::{Fault, StepCache};
 
@@ -47,8 +50,15 @@ pub struct Context<'a> {
     pub owner: u128,
     /// Whether a missing network is a failure rather than a reason for the next best.
     pub strict_models: bool,
+    /// Files of further pictures that settings name, as they are stored.
+    pub images: Arc<Images>,
+    /// Whether a later step looks at the photo that the subject is cut out of.
+    pub(crate) keeps_photo: bool,
     pub(crate) file: Option<File<'a>>,
 }
+
+/// Files of further pictures by their content hash.
+pub type Images = BTreeMap<ContentHash, Vec<u8>>;
 
 /// The file that `input` reads.
 #[derive(Clone, Copy)]
@@ -69,8 +79,29 @@ impl<'a> Context<'a> {
             cancel,
             owner: 0,
             strict_models: false,
+            images: Arc::default(),
+            keeps_photo: false,
             file: None,
         }
+    }
+
+    /// A further picture that a setting names: upright, in the working space, at most [`Limits::working_side`] long.
+    /// Refuses one that is not there.
+    pub fn image(&self, hash: &ContentHash) -> Result<Bitmap, Fault> {
+        let file = self.images.get(hash).ok_or_else(|| {
+            Fault::input(
+                "image_not_found",
+                format!("the settings name the picture `{hash}`, which is not there; upload it first"),
+            )
+        })?;
+        let options = pixels::DecodeOptions {
+            limits: self.limits.file,
+            fit: None,
+            max_side: Some(self.limits.working_side),
+            codec: self.limits.codec,
+            assume_device_cmyk: self.limits.assume_device_cmyk,
+        };
+        Ok(pixels::decode(file, &options)?.bitmap)
     }
 
     /// Fails once somebody asked to stop.

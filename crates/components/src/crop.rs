@@ -1,5 +1,6 @@
 //! Cuts the canvas down to the subject.
 
+use domain::component::Changes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,7 @@ impl Component for Crop {
     const SUMMARY: &'static str = "Cuts the picture down to its subject, with room around it or to a ratio.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes { geometry: true, ..Changes::NONE };
 
     type Settings = Settings;
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use pixels::Mask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::component::{Component, bytes};
-use crate::{Colour, Context, Fault, Frame, Length, Number, Shadow};
+use crate::{Colour, Context, Fault, Frame, Ink, Length, Number, Shadow, ShadowKind};
 
 mod contact;
 
@@ -65,6 +66,7 @@ impl Component for DropShadow {
     const SUMMARY: &'static str = "Puts a soft shadow behind the subject, or under it where it stands.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 2;
+    const CHANGES: Changes = Changes { background: true, ..Changes::NONE };
 
     type Settings = Settings;
 
@@ -89,10 +91,14 @@ impl Component for DropShadow {
             Kind::Contact => contact::mask(&alpha, (cos * distance, sin * distance), sigma)?,
         };
         frame.add_shadow(Shadow {
+            kind: match settings.kind {
+                Kind::Drop => ShadowKind::Drop,
+                Kind::Contact => ShadowKind::Contact,
+            },
             mask: Arc::new(mask),
             x: i64::from(bounds.x) + x,
             y: i64::from(bounds.y) + y,
-            colour: settings.color.0,
+            ink: Ink::Plain(settings.color.0),
             opacity: (settings.opacity.get() / 100.0) as f32,
         })
     }

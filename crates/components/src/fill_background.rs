@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::component::Changes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::component::Component;
 use crate::setting::quoted;
-use crate::{Colour, Context, Fault, Frame};
+use crate::{Backdrop, Colour, Context, Fault, Frame};
 
 const TRANSPARENT: &str = "transparent";
 
@@ -88,6 +89,7 @@ impl Component for FillBackground {
     const SUMMARY: &'static str = "Puts a plain colour under the subject and its shadows, or takes it away.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes { background: true, ..Changes::NONE };
 
     type Settings = Settings;
 
@@ -95,7 +97,7 @@ impl Component for FillBackground {
         // A layer like any other: later steps still move, scale and shade what lies on it.
         frame.background = match settings.color {
             Fill::Transparent => None,
-            Fill::Plain(Colour(rgb)) => Some(rgb),
+            Fill::Plain(Colour(rgb)) => Some(Backdrop::Plain(rgb)),
         };
         Ok(())
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use domain::run::ModelUse;
-use pixels::{Bitmap, Channels, Filter, Mask, Rect, Samples};
+use pixels::{Bitmap, Channels, Filter, Rect, Samples};
 
 use crate::Fault;
 use crate::edit_filename::Edit;
+use crate::layer::{Backdrop, Shadow};
 
 /// Alpha from which a pixel belongs to the subject when its bounds are measured: what is fainter does not show.
 const VISIBLE: u8 = 8;
@@ -22,19 +23,16 @@ pub struct Subject {
     pub y: i64,
 }
 
-/// A shadow under the subject, with its place on the canvas.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shadow {
-    /// How dark it is at each pixel.
-    pub mask: Arc<Mask>,
-    /// Columns from the canvas's left edge to its own.
-    pub x: i64,
-    /// Rows from the canvas's top edge to its own.
-    pub y: i64,
-    /// Its colour, sRGB.
-    pub colour: [u8; 3],
-    /// How dark it is where the mask is full, 0 to 1.
-    pub opacity: f32,
+impl Subject {
+    /// The part of it that lies inside `view`, placed relative to it; `None` when none does.
+    fn seen_in(&self, view: View) -> Result<Option<Self>, Fault> {
+        let Self { bitmap, x, y } = self;
+        let placed = Placed { x: x - view.x, y: y - view.y, width: bitmap.width(), height: bitmap.height() };
+        let Some((rect, x, y)) = placed.inside(view.width, view.height) else { return Ok(None) };
+        let is_whole = (rect.width, rect.height) == (bitmap.width(), bitmap.height());
+        let bitmap = if is_whole { Arc::clone(bitmap) } else { Arc::new(pixels::crop(bitmap, rect)?) };
+        Ok(Some(Self { bitmap, x, y }))
+    }
 }
 
 /// What is known of the file that the picture came from.
@@ -50,6 +48,8 @@ pub struct Origin {
     pub profile: String,
     /// Resolution in dots per inch, when stored.
     pub dpi: Option<f64>,
+    /// Whose picture the file says it is.
+    pub rights: pixels::Rights,
 }
 
 /// The finished file.
@@ -61,6 +61,21 @@ pub struct Encoded {
     pub format: pixels::Format,
 }
 
+/// A further finished file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedFile {
+    /// Its label among the outputs.
+    pub label: String,
+    /// Pattern of its name; empty is the usual one.
+    pub pattern: String,
+    /// The file.
+    pub file: Encoded,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
 /// What a step had to say about its result.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Remarks {
@@ -68,6 +83,10 @@ pub(crate) struct Remarks {
     pub model: Option<ModelUse>,
     /// What somebody should know.
     pub notes: Vec<String>,
+    /// How sure the step is of its result, 0 to 1.
+    pub confidence: Option<f32>,
+    /// Pixels of the product that changed although the step promised not to change any; `None` where it did not.
+    pub product_pixels_changed: Option<u64>,
 }
 
 /// A picture on its way through the steps. Cheap to clone: pixels are shared until somebody changes them.
@@ -83,14 +102,18 @@ pub struct Frame {
     pub fixed_size: bool,
     /// The picture.
     pub subject: Subject,
+    /// The photo that the subject was cut out of: opaque, at the subject's scale; kept only while a later step needs it.
+    pub photo: Option<Subject>,
     /// Shadows, lowest first, all under the subject.
     pub shadows: Vec<Shadow>,
-    /// Colour under everything, sRGB; `None` is transparent.
-    pub background: Option<[u8; 3]>,
+    /// What lies under everything; `None` is transparent.
+    pub background: Option<Backdrop>,
     /// What is known of the file.
     pub origin: Origin,
     /// The finished file, after the last step.
     pub encoded: Option<Encoded>,
+    /// Further finished files, after the last step.
+    pub more: Vec<NamedFile>,
     /// What becomes of the file's name; kept as rules, so that one cached frame serves files of any name.
     pub(crate) name_edits: Vec<Edit>,
     /// What each finished step had to say; the last entry belongs to the step that runs.
@@ -105,10 +128,12 @@ impl Frame {
             height: bitmap.height(),
             fixed_size: false,
             subject: Subject { bitmap: Arc::new(bitmap), x: 0, y: 0 },
+            photo: None,
             shadows: Vec::new(),
             background: None,
             origin,
             encoded: None,
+            more: Vec::new(),
             name_edits: Vec::new(),
             remarks: Vec::new(),
         }
@@ -117,8 +142,14 @@ impl Frame {
     /// What frames begin as, before `input` has read the file: one transparent pixel.
     pub(crate) fn unread() -> Self {
         let pixel = Bitmap::from_u8(1, 1, Channels::Rgba, vec![0; 4]).expect("four samples are one pixel");
-        let origin =
-            Origin { size: (1, 1), format: pixels::Format::Png, depth: 8, profile: String::new(), dpi: None };
+        let origin = Origin {
+            size: (1, 1),
+            format: pixels::Format::Png,
+            depth: 8,
+            profile: String::new(),
+            dpi: None,
+            rights: pixels::Rights::default(),
+        };
         Self::new(pixel, origin)
     }
 
@@ -130,6 +161,19 @@ impl Frame {
     /// Says which model made the result of the running step.
     pub fn made_by(&mut self, model: ModelUse) {
         self.running().model = Some(model);
+    }
+
+    /// Says how sure the running step is of its result: 0.0 (a guess) to 1.0 (certain).
+    pub fn confidence(&mut self, value: f32) {
+        self.running().confidence = Some(value.clamp(0.0, 1.0));
+    }
+
+    /// Says how many pixels of the product the running step changed though it promised to change none.
+    pub(crate) fn promised(&mut self, changed: u64) {
+        if changed > 0 {
+            self.note(format!("{changed} pixels of the product were changed, though none should be"));
+        }
+        self.running().product_pixels_changed = Some(changed);
     }
 
     fn running(&mut self) -> &mut Remarks {
@@ -157,8 +201,15 @@ impl Frame {
     /// Bytes its layers and its file take in memory.
     pub fn byte_len(&self) -> usize {
         let shadows: usize = self.shadows.iter().map(|shadow| shadow.mask.values().len()).sum();
-        let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len());
-        self.subject.bitmap.byte_len() + shadows + file + 1024
+        let more: usize = self.more.iter().map(|named| named.file.bytes.len()).sum();
+        let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len()) + more;
+        // Before it is cut out, the photo is the subject itself.
+        let photo = self.photo.as_ref().filter(|photo| !Arc::ptr_eq(&photo.bitmap, &self.subject.bitmap));
+        self.subject.bitmap.byte_len()
+            + photo.map_or(0, |photo| photo.bitmap.byte_len())
+            + shadows
+            + file
+            + 1024
     }
 
     /// Cuts the subject to that rectangle of the canvas, which must lie inside it; shadows stay as they are.
@@ -174,15 +225,13 @@ impl Frame {
 
     /// Makes `view` (which may reach outside) the new canvas and cuts every layer to it.
     pub(crate) fn set_view(&mut self, view: View) -> Result<(), Fault> {
-        let Subject { bitmap, x, y } = &self.subject;
-        let placed = Placed { x: x - view.x, y: y - view.y, width: bitmap.width(), height: bitmap.height() };
-        let Some((rect, x, y)) = placed.inside(view.width, view.height) else {
-            return Err(Fault::no_subject("nothing of it is left after the cut; choose a larger part"));
-        };
-        if (rect.width, rect.height) != (bitmap.width(), bitmap.height()) {
-            self.subject.bitmap = Arc::new(pixels::crop(bitmap, rect)?);
+        self.subject = self
+            .subject
+            .seen_in(view)?
+            .ok_or_else(|| Fault::no_subject("nothing of it is left after the cut; choose a larger part"))?;
+        if let Some(photo) = self.photo.take() {
+            self.photo = photo.seen_in(view)?;
         }
-        (self.subject.x, self.subject.y) = (x, y);
         let mut shadows = Vec::with_capacity(self.shadows.len());
         for shadow in self.shadows.drain(..) {
             let (width, height) = (shadow.mask.width(), shadow.mask.height());
@@ -214,12 +263,13 @@ impl Frame {
             let last = ((start + i64::from(length)) as f64 * scale).round() as i64;
             (first, u32::try_from(last - first).unwrap_or(1).max(1))
         };
-        let subject = &mut self.subject;
-        let (left, width) = span(subject.x - i64::from(x), subject.bitmap.width(), scale.0);
-        let (top, height) = span(subject.y - i64::from(y), subject.bitmap.height(), scale.1);
-        (subject.x, subject.y) = (left, top);
-        if (width, height) != (subject.bitmap.width(), subject.bitmap.height()) {
-            subject.bitmap = Arc::new(pixels::resize(&subject.bitmap, width, height, Filter::Lanczos3)?);
+        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo) {
+            let (left, width) = span(layer.x - i64::from(x), layer.bitmap.width(), scale.0);
+            let (top, height) = span(layer.y - i64::from(y), layer.bitmap.height(), scale.1);
+            (layer.x, layer.y) = (left, top);
+            if (width, height) != (layer.bitmap.width(), layer.bitmap.height()) {
+                layer.bitmap = Arc::new(pixels::resize(&layer.bitmap, width, height, Filter::Lanczos3)?);
+            }
         }
         for shadow in &mut self.shadows {
             let (left, width) = span(shadow.x - i64::from(x), shadow.mask.width(), scale.0);

@@ -1,6 +1,6 @@
 //! Reads the picture: always the first step.
 
-use domain::component::Place;
+use domain::component::{Changes, Place};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ impl Component for Input {
     const SUMMARY: &'static str = "Reads the picture, turns it upright and brings its colours into sRGB.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes::NONE;
     const PLACE: Place = Place::First;
 
     type Settings = Settings;
@@ -53,10 +54,14 @@ impl Component for Input {
             depth: decoded.header.depth,
             profile: decoded.source_profile,
             dpi: decoded.dpi.map(|(across, _)| across),
+            rights: decoded.rights,
         };
         let remarks = std::mem::take(&mut frame.remarks);
         *frame = Frame::new(decoded.bitmap, origin);
         frame.remarks = remarks;
+        if context.keeps_photo {
+            frame.photo = Some(frame.subject.clone());
+        }
         if size.0.max(size.1) > limits.working_side {
             let (width, height) = (frame.width, frame.height);
             frame.note(format!(

@@ -1,5 +1,6 @@
 //! Steps in order on one picture. Looks for the longest part that was done before, and does the rest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,10 +10,11 @@ use domain::workflow::Step;
 
 use crate::cache::Key;
 use crate::combine::area_max;
-use crate::component::{Component, Entry, entry};
-use crate::context::File;
-use crate::edit_filename::result_name;
+use crate::component::{Component, Entry, bytes, entry};
+use crate::context;
+use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
+use crate::promise::product_pixels_changed;
 use crate::{
     Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
     SetOnCanvas, settings,
@@ -29,9 +31,9 @@ pub struct Input<'a> {
     pub name: &'a FileName,
 }
 
-/// The finished file.
+/// A finished file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Product {
+pub struct File {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Its media type: `image/png`.
@@ -42,6 +44,15 @@ pub struct Product {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+}
+
+/// The finished files, and how they were made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Product {
+    /// The result.
+    pub file: File,
+    /// Further files by their labels.
+    pub more: BTreeMap<String, File>,
     /// How each step went.
     pub reports: Vec<StepReport>,
 }
@@ -62,6 +73,7 @@ pub fn process_together(
 ) -> Result<Product, Fault> {
     let entries = entries_of(steps)?;
     let (first, more) = inputs.split_first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+    check_name(first.name, steps)?;
     let joint = match more {
         [] => steps.len(),
         _ => entries
@@ -70,10 +82,12 @@ pub fn process_together(
             .ok_or_else(|| Fault::input("workflow_invalid", TAKES_ONE))?,
     };
     let fit = needed_size(steps);
+    let keeps_photo = entries.iter().zip(steps).any(|(entry, step)| (entry.needs_photo)(&step.settings));
     let mut lines = Vec::with_capacity(inputs.len());
     for input in inputs {
-        let context = Context { file: Some(File { bytes: input.bytes, fit }), ..context.clone() };
-        let start = Key::of_file(context.owner, &input.hash, &context.limits, fit);
+        let file = Some(context::File { bytes: input.bytes, fit });
+        let context = Context { file, keeps_photo, ..context.clone() };
+        let start = Key::of_file(context.owner, &input.hash, &context.limits, (fit, keeps_photo));
         let mut line = Line { context, keys: Vec::new(), entries: &entries, steps };
         line.extend_keys(start, joint)?;
         lines.push(line);
@@ -97,16 +111,28 @@ pub fn process_together(
         let millis = line.step(index, &mut frame, others)?;
         reports.push(report(&steps[index], entries[index], &frame.remarks[index], Some(millis)));
     }
-    let size = (frame.width, frame.height);
+    let (size, edits) = ((frame.width, frame.height), &frame.name_edits);
     let file = frame.encoded.take().ok_or_else(|| Fault::input("workflow_invalid", NO_EXPORT))?;
-    Ok(Product {
-        name: result_name(first.name, &frame.name_edits, size, file.format.extension()),
+    let file = File {
+        name: result_name(first.name, edits, size, file.format.extension()),
         media_type: file.format.mime(),
         bytes: Arc::unwrap_or_clone(file.bytes),
         width: size.0,
         height: size.1,
-        reports,
-    })
+    };
+    let more = frame.more.into_iter().map(|named| {
+        let size = (named.width, named.height);
+        let kind = named.file.format;
+        let further = File {
+            name: output_name(first.name, &file.name, (&named.label, &named.pattern), size, kind.extension()),
+            media_type: kind.mime(),
+            bytes: Arc::unwrap_or_clone(named.file.bytes),
+            width: size.0,
+            height: size.1,
+        };
+        (named.label, further)
+    });
+    Ok(Product { more: more.collect(), file, reports })
 }
 
 /// One picture on its way, with the name of each step's result.
@@ -148,6 +174,9 @@ impl Line<'_> {
     fn step(&self, index: usize, frame: &mut Frame, others: Vec<Frame>) -> Result<f64, Fault> {
         self.context.check_cancelled()?;
         let (entry, step) = (self.entries[index], &self.steps[index]);
+        let changes = (entry.changes)(&step.settings);
+        let is_input = entry.kind == InputComponent::KIND;
+        let before = (changes.keeps_product() && !is_input).then(|| frame.subject.clone());
         let started = Instant::now();
         frame.remarks.push(Remarks::default());
         if others.is_empty() {
@@ -156,6 +185,9 @@ impl Line<'_> {
             (entry.join)(frame, others, &step.settings, &self.context)?;
         }
         let millis = started.elapsed().as_secs_f64() * 1000.0;
+        if let Some(before) = before {
+            frame.promised(product_pixels_changed(&before, &frame.subject, changes.mask));
+        }
         tracing::debug!(component = entry.kind, millis, "finished step `{}`", step.label);
         self.context.cache.put(&self.keys[index], frame, entry.expensive);
         Ok(millis)
@@ -198,6 +230,8 @@ fn report(step: &Step, entry: &Entry, remarks: &Remarks, millis: Option<f64>) ->
         cached: millis.is_none(),
         model: remarks.model.clone(),
         notes: remarks.notes.clone(),
+        confidence: remarks.confidence,
+        product_pixels_changed: remarks.product_pixels_changed,
     }
 }
 
@@ -213,9 +247,16 @@ fn needed_size(steps: &[Step]) -> Option<(u32, u32)> {
     settings::read::<<SetOnCanvas as Component>::Settings>(&first.settings).ok()?.needs()
 }
 
-/// Bytes the work on pictures that go into one result needs at its peak, without networks and cache.
-pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], steps: &[Step]) -> u64 {
+/// Bytes the work on pictures that go into one result needs at its peak, without networks and cache. `named` are the
+/// pictures that settings name.
+pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image], steps: &[Step]) -> u64 {
     let (mut working, mut decoding, mut files) = (0.0, 0.0_f64, 0);
+    for image in named {
+        let longest = f64::from(image.width.max(image.height).max(1));
+        let share = (f64::from(limits.working_side) / longest).min(1.0);
+        // While it is used, it lies beside the picture in four bytes a pixel, and once more while it is scaled.
+        files += image.bytes + bytes(image.megapixels() * share * share, 8);
+    }
     for image in images {
         let full = image.megapixels();
         let longest = f64::from(image.width.max(image.height).max(1));
@@ -229,6 +270,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], steps: &[Step]) -
     let several = images.len() > 1;
     let mut canvas = working;
     let mut most = (InputComponent::memory_bytes)(decoding);
+    // Bytes a pixel of the photo that is kept beside the cut-out.
+    let mut photo = 0;
     for step in steps {
         if several && step.kind == Combine::KIND {
             canvas = area_max((canvas * 1e6) as u64) as f64 / 1e6;
@@ -241,8 +284,11 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], steps: &[Step]) -
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
         }
         if let Some(entry) = entry(&step.kind).filter(|entry| entry.kind != InputComponent::KIND) {
+            if (entry.needs_photo)(&step.settings) {
+                photo = 4;
+            }
             most = most.max((entry.memory_bytes)(canvas));
         }
     }
-    files + most + (4 << 20)
+    files + most + bytes(canvas, photo) + (4 << 20)
 }

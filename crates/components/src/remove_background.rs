@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::component::Changes;
 use domain::run::ModelUse;
 use matting::{Holes, Keep, Method, Options, RefineOptions};
 use neural::{Network, NetworkInfo, Unavailable};
@@ -72,6 +73,7 @@ impl Component for RemoveBackground {
         "Cuts the subject out at full resolution and frees its edges of the old background's colour.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 5;
+    const CHANGES: Changes = Changes { mask: true, background: true, ..Changes::NONE };
     const EXPENSIVE: bool = true;
 
     type Settings = Settings;

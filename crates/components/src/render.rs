@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pixels::{Bitmap, Channels, Samples, to_u16};
 
-use crate::{Context, Fault, Frame, Shadow, Subject};
+use crate::{Backdrop, Context, Fault, Frame, Ink, Shadow, Subject};
 
 /// Rows between two looks at whether the work is still wanted.
 const STRIP: usize = 128;
@@ -13,7 +13,7 @@ const STRIP: usize = 128;
 /// The frame as one bitmap at the subject's depth: RGB over `under`, or RGBA where that is `None`.
 pub(crate) fn render(
     frame: &Frame,
-    under: Option<[u8; 3]>,
+    under: Option<&Backdrop>,
     context: &Context<'_>,
 ) -> Result<Arc<Bitmap>, Fault> {
     let subject = &frame.subject;
@@ -27,9 +27,7 @@ pub(crate) fn render(
     }
     let samples = match subject.bitmap.samples() {
         Samples::U8(samples) => Samples::U8(compose(frame, samples, under, context)?),
-        Samples::U16(samples) => {
-            Samples::U16(compose(frame, samples, under.map(|rgb| rgb.map(to_u16)), context)?)
-        }
+        Samples::U16(samples) => Samples::U16(compose(frame, samples, under, context)?),
     };
     Ok(Arc::new(Bitmap::new(frame.width, frame.height, channels, samples)?))
 }
@@ -77,7 +75,7 @@ impl Sample for u16 {
 }
 
 /// One shadow, ready to be laid.
-struct Ink<S> {
+struct Wash<S> {
     colour: [S; 3],
     /// Alpha for each value of the mask.
     strength: Vec<S>,
@@ -86,17 +84,19 @@ struct Ink<S> {
 fn compose<S: Sample>(
     frame: &Frame,
     subject: &[S],
-    under: Option<[S; 3]>,
+    under: Option<&Backdrop>,
     context: &Context<'_>,
 ) -> Result<Vec<S>, Fault> {
     let width = frame.width as usize;
     let step = if under.is_some() { 3 } else { 4 };
     let mut out = vec![S::default(); width * frame.height as usize * step];
-    let inks: Vec<Ink<S>> = frame
+    let washes: Vec<Wash<S>> = frame
         .shadows
         .iter()
-        .map(|shadow| Ink {
-            colour: shadow.colour.map(S::of_byte),
+        .map(|shadow| Wash {
+            colour: match shadow.ink {
+                Ink::Plain(rgb) => rgb.map(S::of_byte),
+            },
             strength: (0..=255u8)
                 .map(|v| S::of_share(f64::from(v) / 255.0 * f64::from(shadow.opacity)))
                 .collect(),
@@ -106,34 +106,35 @@ fn compose<S: Sample>(
         if y % STRIP == 0 {
             context.check_cancelled()?;
         }
-        if let Some(rgb) = under {
-            row.as_chunks_mut::<3>().0.fill(rgb);
+        match under {
+            Some(Backdrop::Plain(rgb)) => row.as_chunks_mut::<3>().0.fill(rgb.map(S::of_byte)),
+            None => {}
         }
-        for (shadow, ink) in frame.shadows.iter().zip(&inks) {
-            shade(row, y, shadow, ink, under.is_some());
+        for (shadow, wash) in frame.shadows.iter().zip(&washes) {
+            shade(row, y, shadow, wash, under.is_some());
         }
         lay(row, y, &frame.subject, subject, under.is_some());
     }
     Ok(out)
 }
 
-fn shade<S: Sample>(row: &mut [S], y: usize, shadow: &Shadow, ink: &Ink<S>, opaque: bool) {
+fn shade<S: Sample>(row: &mut [S], y: usize, shadow: &Shadow, wash: &Wash<S>, opaque: bool) {
     let width = shadow.mask.width() as usize;
     let Some(line) = line_of(y, shadow.y, shadow.mask.height()) else {
         return;
     };
     let values = &shadow.mask.values()[line * width..][..width];
     let x = shadow.x as usize;
-    let [r, g, b] = ink.colour;
+    let [r, g, b] = wash.colour;
     if opaque {
         for (pixel, &value) in row.as_chunks_mut::<3>().0[x..x + width].iter_mut().zip(values) {
             if value > 0 {
-                *pixel = blend([r, g, b, ink.strength[usize::from(value)]], *pixel);
+                *pixel = blend([r, g, b, wash.strength[usize::from(value)]], *pixel);
             }
         }
     } else {
         for (pixel, &value) in row.as_chunks_mut::<4>().0[x..x + width].iter_mut().zip(values) {
-            *pixel = over([r, g, b, ink.strength[usize::from(value)]], *pixel);
+            *pixel = over([r, g, b, wash.strength[usize::from(value)]], *pixel);
         }
     }
 }
@@ -213,11 +214,12 @@ mod tests {
     use pixels::Mask;
 
     use super::*;
-    use crate::StepCache;
+    use crate::{ShadowKind, StepCache};
 
     fn rendered(frame: &Frame, under: Option<[u8; 3]>) -> Vec<u16> {
         let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
-        let bitmap = render(frame, under, &Context::new(&cache, &cancel)).expect("not cancelled");
+        let under = under.map(Backdrop::Plain);
+        let bitmap = render(frame, under.as_ref(), &Context::new(&cache, &cancel)).expect("not cancelled");
         match bitmap.samples() {
             Samples::U8(samples) => samples.iter().map(|&s| u16::from(s)).collect(),
             Samples::U16(samples) => samples.clone(),
@@ -236,7 +238,8 @@ mod tests {
         };
         frame.subject = Subject { bitmap: Arc::new(bitmap.expect("2 by 1")), x: 2, y: 0 };
         let mask = Arc::new(Mask::new(2, 1, vec![255, 255]).expect("2 by 1"));
-        frame.shadows.push(Shadow { mask, x: 1, y: 0, colour: [0; 3], opacity: 0.5 });
+        let kind = ShadowKind::Drop;
+        frame.shadows.push(Shadow { kind, mask, x: 1, y: 0, ink: Ink::Plain([0; 3]), opacity: 0.5 });
         frame
     }
 

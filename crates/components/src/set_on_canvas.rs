@@ -1,5 +1,6 @@
 //! Places the subject on a canvas of a given size.
 
+use domain::component::Changes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +132,7 @@ impl Component for SetOnCanvas {
         "Scales the subject to the room between the margins of a canvas and places it there.";
     const VERSION: u32 = 1;
     const CREDITS: u32 = 0;
+    const CHANGES: Changes = Changes { geometry: true, ..Changes::NONE };
 
     type Settings = Settings;
 
@@ -232,7 +234,7 @@ mod tests {
     use pixels::{Bitmap, Channels, Mask, Rect};
 
     use super::*;
-    use crate::{Shadow, StepCache};
+    use crate::{Ink, Shadow, ShadowKind, StepCache};
 
     fn placed(frame: &Frame, settings: &Settings) -> (Frame, Rect) {
         let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
@@ -347,7 +349,14 @@ mod tests {
     fn shadows_move_and_shrink_with_the_subject() {
         let mut frame = cut_out((40, 40), (40, 40), (120, 120));
         let mask = Mask::new(60, 20, vec![255; 1200]).expect("60 by 20");
-        frame.shadows.push(Shadow { mask: Arc::new(mask), x: 30, y: 76, colour: [0; 3], opacity: 0.5 });
+        frame.shadows.push(Shadow {
+            kind: ShadowKind::Drop,
+            mask: Arc::new(mask),
+            x: 30,
+            y: 76,
+            ink: Ink::Plain([0; 3]),
+            opacity: 0.5,
+        });
         let (placed, bounds) = placed(&frame, &settings(40, 40, [10; 4]));
         assert_eq!((bounds.x, bounds.y, bounds.width, bounds.height), (10, 10, 20, 20));
         let shadow = &placed.shadows[0];

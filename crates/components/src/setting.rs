@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use domain::image::ContentHash;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -287,6 +288,42 @@ impl JsonSchema for Ratio {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?:[0-9]+(\\.[0-9]+)?$" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// A further stored picture, named by the SHA-256 of its file: 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRef(pub ContentHash);
+
+impl Serialize for ImageRef {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ImageRef {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let given = Value::deserialize(from)?;
+        given.as_str().and_then(|text| text.trim().parse().ok()).map(Self).ok_or_else(|| {
+            D::Error::custom(format!(
+                "is {}, the SHA-256 of an uploaded picture is needed (64 hexadecimal digits)",
+                quoted(&given)
+            ))
+        })
+    }
+}
+
+impl JsonSchema for ImageRef {
+    fn schema_name() -> Cow<'static, str> {
+        "ImageRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "image-hash", "pattern": "^[0-9A-Fa-f]{64}$" })
     }
 
     fn inline_schema() -> bool {

@@ -7,7 +7,7 @@ use domain::image::Image;
 use domain::workflow::Step;
 use neural::Runtime;
 
-use crate::{Context, Fault, Input, Limits, Product, StepCache, pipeline};
+use crate::{Context, Fault, Images, Input, Limits, Product, StepCache, pipeline};
 
 /// The components with the networks, the cache and the limits they use.
 pub struct Toolbox {
@@ -29,15 +29,16 @@ impl Toolbox {
 
     /// Takes one picture through canonical steps on this thread; ends early, with the code `cancelled`, once `cancel` is set.
     pub fn process(&self, input: &Input<'_>, steps: &[Step], cancel: &AtomicBool) -> Result<Product, Fault> {
-        self.process_together(0, std::slice::from_ref(input), steps, cancel)
+        self.process_together(0, std::slice::from_ref(input), Images::default(), steps, cancel)
     }
 
     /// Makes one picture of several, as [`crate::process_together`] does; ends early like [`Toolbox::process`].
-    /// Results are remembered for `owner` alone.
+    /// Results are remembered for `owner` alone. `images` holds the files of the pictures that the settings name.
     pub fn process_together(
         &self,
         owner: u128,
         inputs: &[Input<'_>],
+        images: Images,
         steps: &[Step],
         cancel: &AtomicBool,
     ) -> Result<Product, Fault> {
@@ -48,6 +49,8 @@ impl Toolbox {
             cancel,
             owner,
             strict_models: self.strict_models,
+            images: Arc::new(images),
+            keeps_photo: false,
             file: None,
         };
         pipeline::process_together(&context, inputs, steps)
@@ -55,11 +58,11 @@ impl Toolbox {
 
     /// Bytes the work on that picture needs at its peak, without the networks (which all work shares) and the cache.
     pub fn memory_bytes(&self, image: &Image, steps: &[Step]) -> u64 {
-        self.memory_bytes_together(&[image], steps)
+        self.memory_bytes_together(&[image], &[], steps)
     }
 
-    /// The same for pictures that go into one result.
-    pub fn memory_bytes_together(&self, images: &[&Image], steps: &[Step]) -> u64 {
-        pipeline::memory_bytes(&self.limits, images, steps)
+    /// The same for pictures that go into one result; `named` are those that settings name.
+    pub fn memory_bytes_together(&self, images: &[&Image], named: &[&Image], steps: &[Step]) -> u64 {
+        pipeline::memory_bytes(&self.limits, images, named, steps)
     }
 }

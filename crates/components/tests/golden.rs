@@ -161,13 +161,13 @@ fn check(kind: &str, case: &Path) -> Result<(), String> {
     let read = |file: &str| fs::read_to_string(case.join(file)).map_err(|error| format!("{file}: {error}"));
     let settings: Value = serde_json::from_str(&read("settings.json")?).map_err(|error| error.to_string())?;
     let product = run(kind, settings, &input_of(case));
-    let now = pixels_of(&product.bytes);
+    let now = pixels_of(&product.file.bytes);
     let expected = case.join("out.png");
     if update() {
         fs::write(&expected, png(&now)).expect("written");
     }
-    if case.join("name.txt").exists() && read("name.txt")?.trim() != product.name.as_str() {
-        return Err(format!("it is called `{}`, not `{}`", product.name, read("name.txt")?.trim()));
+    if case.join("name.txt").exists() && read("name.txt")?.trim() != product.file.name.as_str() {
+        return Err(format!("it is called `{}`, not `{}`", product.file.name, read("name.txt")?.trim()));
     }
     let before = pixels_of(&fs::read(&expected).map_err(|error| format!("out.png: {error}"))?);
     let keep = |why: String| {

@@ -3,7 +3,8 @@
 use std::sync::atomic::AtomicBool;
 
 use components::{
-    CacheLimits, Context, DiskTier, Fault, Input, Product, StepCache, Toolbox, catalogue, process, starters,
+    CacheLimits, Context, DiskTier, Fault, Images, Input, Product, StepCache, Toolbox, catalogue, process,
+    starters,
 };
 use domain::image::{ContentHash, FileName, Image};
 use domain::workflow::Step;
@@ -45,8 +46,9 @@ fn run(bytes: &[u8], list: &[(&str, Value)]) -> Product {
 }
 
 fn decoded(product: &Product) -> Bitmap {
-    let bitmap = pixels::decode(&product.bytes, &pixels::DecodeOptions::default()).expect("a picture").bitmap;
-    assert_eq!((bitmap.width(), bitmap.height()), (product.width, product.height));
+    let bitmap =
+        pixels::decode(&product.file.bytes, &pixels::DecodeOptions::default()).expect("a picture").bitmap;
+    assert_eq!((bitmap.width(), bitmap.height()), (product.file.width, product.file.height));
     bitmap
 }
 
@@ -89,7 +91,7 @@ fn the_same_work_gives_the_same_bytes() {
             ("dropShadow", json!({ "type": "contact" })),
             ("export", json!({ "targetFormat": format })),
         ];
-        assert_eq!(run(&bytes, &list).bytes, run(&bytes, &list).bytes, "{format}");
+        assert_eq!(run(&bytes, &list).file.bytes, run(&bytes, &list).file.bytes, "{format}");
     }
 }
 
@@ -143,7 +145,7 @@ fn a_file_can_be_held_to_a_size() {
     let export = |settings: Value| run(&bytes, &[("input", json!({})), ("export", settings)]);
     let free = export(json!({ "targetFormat": "JPEG", "quality": 95 }));
     let held = export(json!({ "targetFormat": "JPEG", "quality": 95, "maxFileSize": 8_000 }));
-    assert!(free.bytes.len() > 8_000 && held.bytes.len() <= 8_000);
+    assert!(free.file.bytes.len() > 8_000 && held.file.bytes.len() <= 8_000);
     let notes = &held.reports[1].notes;
     assert!(notes[0].starts_with("written at quality "), "{notes:?}");
     let list =
@@ -219,9 +221,9 @@ fn names_follow_the_input_also_from_the_cache() {
     ]);
     let first = run_with(&cache, &bytes, "a.png", &list).expect("a result");
     let second = run_with(&cache, &bytes, "b b.png", &list).expect("a result");
-    assert_eq!((first.name.as_str(), second.name.as_str()), ("a-160.jpg", "b b-160.jpg"));
+    assert_eq!((first.file.name.as_str(), second.file.name.as_str()), ("a-160.jpg", "b b-160.jpg"));
     assert!(second.reports.iter().all(|report| report.cached && report.millis == 0.0));
-    assert_eq!(first.bytes, second.bytes);
+    assert_eq!(first.file.bytes, second.file.bytes);
 }
 
 #[test]
@@ -237,8 +239,8 @@ fn a_changed_last_step_never_recomputes_the_first() {
     let cached = |cache: &StepCache, list: &[Step]| -> Vec<bool> {
         let product = run_with(cache, &bytes, "in.png", list).expect("a result");
         assert_eq!(
-            product.bytes,
-            run_with(&StepCache::none(), &bytes, "in.png", list).expect("a result").bytes
+            product.file.bytes,
+            run_with(&StepCache::none(), &bytes, "in.png", list).expect("a result").file.bytes
         );
         assert!(product.reports[1].model.is_some(), "what a step said is kept with it");
         product.reports.iter().map(|report| report.cached).collect()
@@ -299,20 +301,20 @@ fn a_huge_photo_is_read_no_larger_than_the_next_step_needs() {
     let cache = StepCache::new(CacheLimits { memory_bytes: 1 << 28, disk: None }).expect("a cache");
     let list = [("input", json!({})), ("setOnCanvas", canvas), ("export", json!({ "targetFormat": "JPEG" }))];
     let product = run_with(&cache, &jpeg, "in.jpg", &steps(&list)).expect("a result");
-    assert_eq!((product.width, product.height), (300, 300));
+    assert_eq!((product.file.width, product.file.height), (300, 300));
     // The frame after `input` would take 8.6 MB at full size.
     assert!(cache.stats().memory_bytes < 4 << 20, "{:?}", cache.stats());
     let whole =
         run_with(&cache, &jpeg, "in.jpg", &steps(&[list[0].clone(), list[2].clone()])).expect("a result");
     assert!(!whole.reports[0].cached, "a picture read small is not taken for the whole one");
-    assert_eq!((whole.width, whole.height), (2400, 1200));
+    assert_eq!((whole.file.width, whole.file.height), (2400, 1200));
 }
 
 #[test]
 fn pictures_larger_than_is_worked_on_are_scaled_and_it_is_said() {
     let long = Bitmap::from_u8(5000, 40, Channels::Rgb, vec![7; 5000 * 40 * 3]).expect("a size");
     let product = run(&png(&long), &[("input", json!({})), ("export", json!({ "targetMode": "RGB" }))]);
-    assert_eq!((product.width, product.height), (4096, 33));
+    assert_eq!((product.file.width, product.file.height), (4096, 33));
     assert_eq!(product.reports[0].notes, ["scaled from 5000 × 40 to 4096 × 33 pixels to be worked on"]);
 }
 
@@ -394,8 +396,8 @@ proptest! {
                     let result = decoded(&product);
                     prop_assert_eq!(format == "JPEG", result.channels() == Channels::Rgb);
                     if let Some(("setOnCanvas", settings)) = canvas {
-                        prop_assert_eq!(&json!(product.width), &settings["width"]);
-                        prop_assert_eq!(&json!(product.height), &settings["height"]);
+                        prop_assert_eq!(&json!(product.file.width), &settings["width"]);
+                        prop_assert_eq!(&json!(product.file.height), &settings["height"]);
                     }
                 }
                 Err(fault) => prop_assert_eq!(fault.kind, domain::run::Fault::Input, "{:?}", fault),
@@ -419,17 +421,20 @@ fn pictures_that_go_together_are_done_one_by_one_until_they_are_joined() {
     let input = |bytes, number, name| Input { bytes, hash: ContentHash([number; 32]), name };
     let both = [input(cup.as_slice(), 1, &first), input(stool.as_slice(), 2, &second)];
     let together = components::process_together(&context, &both, &steps).expect("joined");
-    assert_eq!(together.name.as_str(), "123_front.png");
+    assert_eq!(together.file.name.as_str(), "123_front.png");
     let alone = |input: &Input<'_>| process(&context, input, &steps).expect("alone");
     let (left, right) = (alone(&both[0]), alone(&both[1]));
-    assert_eq!(together.height, left.height);
-    let scaled = f64::from(right.width) * f64::from(left.height) / f64::from(right.height);
-    assert_eq!(together.width, left.width + 10 + scaled.round() as u32);
+    assert_eq!(together.file.height, left.file.height);
+    let scaled = f64::from(right.file.width) * f64::from(left.file.height) / f64::from(right.file.height);
+    assert_eq!(together.file.width, left.file.width + 10 + scaled.round() as u32);
     assert!(alone(&both[0]).reports.iter().all(|report| report.cached), "remembered");
     let again = components::process_together(&context, &both, &steps).expect("joined");
-    assert_eq!((&again.bytes, again.reports.iter().all(|report| report.cached)), (&together.bytes, true));
+    assert_eq!(
+        (&again.file.bytes, again.reports.iter().all(|report| report.cached)),
+        (&together.file.bytes, true)
+    );
     let swapped = components::process_together(&context, &[both[1], both[0]], &steps).expect("joined");
-    assert_ne!(swapped.bytes, together.bytes);
+    assert_ne!(swapped.file.bytes, together.file.bytes);
     let without = catalogue().check(&[steps[0].clone(), steps[4].clone()]).expect("good steps");
     let fault = components::process_together(&context, &both, &without).expect_err("takes one");
     assert!(fault.message.contains("combine"), "{}", fault.message);
@@ -445,8 +450,9 @@ fn results_are_remembered_for_each_owner_apart() {
     let input = Input { bytes: &bytes, hash: ContentHash([1; 32]), name: &name };
     let steps = steps(&[("input", json!({})), cut_out(), ("export", json!({}))]);
     let cached = |owner| {
-        let product =
-            toolbox.process_together(owner, &[input], &steps, &AtomicBool::new(false)).expect("done");
+        let product = toolbox
+            .process_together(owner, &[input], Images::default(), &steps, &AtomicBool::new(false))
+            .expect("done");
         product.reports.iter().filter(|report| report.cached).count()
     };
     assert_eq!(cached(1), 0);

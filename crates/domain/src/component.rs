@@ -1,8 +1,11 @@
 //! What a component is, without running it: the catalogue is data, so that the front can list components, check
 //! settings and show prices without depending on the code that moves pixels.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
+use crate::image::ContentHash;
 use crate::workflow::Step;
 
 /// Where in a workflow a component may stand.
@@ -27,6 +30,49 @@ impl Place {
     }
 }
 
+/// What a component may change about a picture; what is not named here comes out as it went in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Which pixels belong to the product, and how far.
+    pub mask: bool,
+    /// What lies around and under the product, shadows included.
+    pub background: bool,
+    /// Skin.
+    pub skin: bool,
+    /// Colour and brightness of the product.
+    pub tone: bool,
+    /// Sharpness, noise and small things on the product.
+    pub detail: bool,
+    /// Size, place and direction of the product, and how much of it is in the picture.
+    pub geometry: bool,
+}
+
+impl Changes {
+    /// Nothing at all.
+    pub const NONE: Self =
+        Self { mask: false, background: false, skin: false, tone: false, detail: false, geometry: false };
+
+    /// Whether every pixel of the product that stays keeps its colour and its place.
+    pub const fn keeps_product(self) -> bool {
+        !(self.skin || self.tone || self.detail || self.geometry)
+    }
+
+    /// The names of what may change: `mask`, `background`, `skin`, `tone`, `detail`, `geometry`.
+    pub fn names(self) -> Vec<&'static str> {
+        [
+            (self.mask, "mask"),
+            (self.background, "background"),
+            (self.skin, "skin"),
+            (self.tone, "tone"),
+            (self.detail, "detail"),
+            (self.geometry, "geometry"),
+        ]
+        .into_iter()
+        .filter_map(|(may, name)| may.then_some(name))
+        .collect()
+    }
+}
+
 /// One component as others see it.
 #[derive(Clone, Debug)]
 pub struct Description {
@@ -44,12 +90,16 @@ pub struct Description {
     pub place: Place,
     /// Whether it makes one picture of several: what stands before it is done to each of them.
     pub joins: bool,
+    /// What it may change.
+    pub changes: Changes,
     /// JSON Schema of its settings, defaults included.
     pub schema: Value,
     /// Every setting with its default.
     pub defaults: Value,
     /// Reads settings, fills in the defaults and gives them back in canonical form, or says what is wrong with them.
     pub check: fn(&Value) -> Result<Value, String>,
+    /// Further stored pictures that canonical settings name.
+    pub images: fn(&Value) -> Vec<ContentHash>,
 }
 
 /// What is wrong with a list of steps; the text names the step, the setting and the way out.
@@ -173,6 +223,12 @@ impl Catalogue {
         steps.iter().filter_map(|step| self.find(&step.kind)).map(|entry| entry.credits).sum()
     }
 
+    /// Further stored pictures that the settings of checked steps name, each once.
+    pub fn images(&self, steps: &[Step]) -> Vec<ContentHash> {
+        let named = |step: &Step| self.find(&step.kind).map(|entry| (entry.images)(&step.settings));
+        steps.iter().filter_map(named).flatten().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The steps with one run's overrides merged over their settings. Overrides are keyed by a step's label, or else
     /// by its component; what names no step, and settings that no component has, are passed over; a value out of
     /// range is refused.
@@ -214,11 +270,20 @@ mod tests {
             credits,
             place,
             joins: kind == "combine",
+            changes: Changes::NONE,
             schema: json!({ "properties": { "size": {} } }),
             defaults: json!({ "size": 1 }),
             check: |given| match given.get("size").and_then(Value::as_u64).unwrap_or(1) {
                 size @ 0..=9 => Ok(json!({ "size": size })),
                 size => Err(format!("`size` is {size}, at most 9 is allowed")),
+            },
+            images: |given| {
+                given
+                    .get("image")
+                    .and_then(Value::as_str)
+                    .and_then(|text| text.parse().ok())
+                    .into_iter()
+                    .collect()
             },
         }
     }
@@ -251,6 +316,13 @@ mod tests {
             Catalogue::new(vec![describe("combine", Place::Middle, 0), describe("crop", Place::Middle, 0)]);
         assert!(catalogue.takes_several(&[step("crop", json!({})), step("combine", json!({}))]));
         assert!(!catalogue.takes_several(&[step("crop", json!({}))]));
+    }
+
+    #[test]
+    fn pictures_that_settings_name_are_listed_once() {
+        let hash = ContentHash([7; 32]);
+        let named = || step("crop", json!({ "image": hash.to_string() }));
+        assert_eq!(catalogue().images(&[step("input", json!({})), named(), named()]), [hash]);
     }
 
     #[test]

@@ -243,12 +243,15 @@ pub struct Outcome {
     pub image: Image,
     /// Its file name.
     pub name: FileName,
+    /// Further files that the same run wrote, by their labels: `web`, `mask`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, NamedImage>,
     /// How it was made, step by step: component, version, milliseconds, cache hit, and the model with its backend.
     pub made_by: Vec<StepReport>,
 }
 
 /// How one step went.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The step's label.
     pub label: String,
@@ -266,6 +269,12 @@ pub struct StepReport {
     /// What somebody should know about the result: `the profile was unreadable and was ignored`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// How sure the step is of its result, 0 to 1, where it can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
+    /// Pixels of the product that came out otherwise, where the component promises to change none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_pixels_changed: Option<u64>,
 }
 
 /// Which model made a result.

@@ -1,17 +1,19 @@
 //! Claims runs, works on them, settles them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use blob::Blobs;
 use bytes::Bytes;
-use components::Toolbox;
+use components::{File, Toolbox};
 use domain::component::Catalogue;
-use domain::id::{EventId, Ids, LeaseToken};
+use domain::id::{EventId, Ids, LeaseToken, OrgId};
 use domain::image::Image;
-use domain::run::{Failure, Fault, Outcome, RetryPolicy, Status};
+use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Status};
 use domain::time::Millis;
+use domain::workflow::Step;
 use store::{Claim, Settled, Settlement, Store, WorkerId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -296,16 +298,31 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
     let alone = claim.crashes > 0;
     let images: Vec<&Image> =
         std::iter::once(&run.input).chain(run.more_inputs.iter().map(|more| &more.image)).collect();
-    let needed = if alone { u64::MAX } else { toolbox.memory_bytes_together(&images, &steps) };
+    let named = named_images(shared, run.org, &steps).await?;
+    let needed = if alone {
+        u64::MAX
+    } else {
+        toolbox.memory_bytes_together(&images, &named.iter().collect::<Vec<_>>(), &steps)
+    };
     let waited = Instant::now();
     let admitted = shared.admission.admit(needed).await;
     metrics::histogram!("packshot_admission_seconds").record(waited.elapsed().as_secs_f64());
     metrics::gauge!("packshot_memory_free_bytes").set(shared.admission.free_bytes() as f64);
+    let read = |image: &Image| {
+        let hash = image.hash;
+        async move {
+            blobs.read(hash).await.map_err(|error| {
+                fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
+            })
+        }
+    };
     let mut files = Vec::with_capacity(images.len());
     for image in images {
-        files.push(blobs.read(image.hash).await.map_err(|error| {
-            fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
-        })?);
+        files.push(read(image).await?);
+    }
+    let mut named_files = components::Images::new();
+    for image in &named {
+        named_files.insert(image.hash, read(image).await?.to_vec());
     }
     let toolbox = Arc::clone(toolbox);
     let stop = Arc::clone(stop);
@@ -321,7 +338,7 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
             .zip(named)
             .map(|(bytes, (hash, name))| components::Input { bytes, hash, name })
             .collect();
-        toolbox.process_together(owner, &inputs, &steps, &stop)
+        toolbox.process_together(owner, &inputs, named_files, &steps, &stop)
     })
     .await;
     let product = match worked {
@@ -343,21 +360,39 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
             metrics::counter!("packshot_cache_hits_total").increment(1);
         }
     }
-    let length = product.bytes.len() as u64;
-    let hash = blobs.put(Bytes::from(product.bytes)).await.map_err(|error| {
+    let more = product.more;
+    let file = keep(blobs, product.file).await?;
+    let mut kept = BTreeMap::new();
+    for (label, one) in more {
+        kept.insert(label, keep(blobs, one).await?);
+    }
+    Ok(Outcome { image: file.image, name: file.name, more: kept, made_by: product.reports })
+}
+
+/// The pictures that settings name, as far as the organization may see them.
+async fn named_images(shared: &Shared, org: OrgId, steps: &[Step]) -> Result<Vec<Image>, Failure> {
+    let mut named = Vec::new();
+    for hash in shared.parts.catalogue.images(steps) {
+        let found = shared.parts.store.image(&[org], hash).await.map_err(|error| {
+            fail("input_unreadable", format!("cannot look for the picture `{hash}`: {error}"), Fault::Ours)
+        })?;
+        named.push(found.ok_or_else(|| {
+            let text = format!("the settings name the picture `{hash}`, which is not there; upload it first");
+            fail("image_not_found", text, Fault::Input)
+        })?);
+    }
+    Ok(named)
+}
+
+/// Stores a finished file's bytes.
+async fn keep(blobs: &Blobs, file: File) -> Result<NamedImage, Failure> {
+    let bytes = file.bytes.len() as u64;
+    let hash = blobs.put(Bytes::from(file.bytes)).await.map_err(|error| {
         fail("result_unwritable", format!("cannot store the result: {error}"), Fault::Ours)
     })?;
-    Ok(Outcome {
-        image: Image {
-            hash,
-            media_type: product.media_type.to_owned(),
-            bytes: length,
-            width: product.width,
-            height: product.height,
-        },
-        name: product.name,
-        made_by: product.reports,
-    })
+    let media_type = file.media_type.to_owned();
+    let image = Image { hash, media_type, bytes, width: file.width, height: file.height };
+    Ok(NamedImage { image, name: file.name })
 }
 
 fn fail(code: &str, message: String, fault: Fault) -> Failure {

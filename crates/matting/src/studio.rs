@@ -5,12 +5,12 @@
 
 use pixels::{Bitmap, Mask};
 
-use pixels::Lab;
 use crate::refine::enlarge;
 use crate::regions::{Connectivity, Regions};
 use crate::source::Plane;
 use crate::square::{dilated, eroded};
 use crate::surface::{Observation, Surface, distance};
+use pixels::Lab;
 
 /// The backdrop is told from the product at no more than this many pixels on the longest side.
 const WORK_SIDE: usize = 2048;

@@ -110,6 +110,7 @@ impl Service {
             batch: Some(batch),
         }
         .check()?;
+        self.check_overrides(&order, &details.overrides).await?;
         let mut runs = Vec::with_capacity(groups.len());
         for (nth, group) in (0..).zip(&groups) {
             let mut images = group.iter().filter_map(|place| {

@@ -151,7 +151,8 @@ impl Service {
         }
     }
 
-    pub(crate) fn handout(&self, image: Image) -> Handout {
+    /// A picture that came with something the caller may see.
+    pub fn handout(&self, image: Image) -> Handout {
         Handout { image, service: self.clone() }
     }
 }

@@ -176,7 +176,15 @@ impl Service {
         details: RunDetails,
     ) -> Result<RunId, Refusal> {
         let new = self.new_run(&order, first, more_inputs, details, self.0.ids.next())?;
+        self.check_overrides(&order, &new.run.overrides).await?;
         self.file(&new).await
+    }
+
+    /// Refuses settings for one run that name a picture which the organization does not have.
+    pub(crate) async fn check_overrides(&self, order: &Order, overrides: &Value) -> Result<(), Refusal> {
+        let resolved = self.0.catalogue.resolve(&order.workflow.version.steps, overrides);
+        let resolved = resolved.map_err(|invalid| Refusal::InvalidSettings(invalid.0))?;
+        self.check_named_images(order.org(), &resolved).await
     }
 
     /// A run of the order, to be filed. Its ids are derived from `seed`.
@@ -408,6 +416,21 @@ impl Service {
             }
             None => Err(Refusal::NoResult { status: run.state.status(), why: why(&run.state) }),
         }
+    }
+
+    /// Waits for a run's end and hands out one of the further files it wrote, by its label, with its name. Refuses like
+    /// [`Service::result`], and with [`Refusal::Missing`] when the run wrote no such file.
+    pub async fn further_result(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        id: RunId,
+        label: &str,
+    ) -> Result<(FileName, Handout), Refusal> {
+        let (run, _) = self.result(caller, choice, id).await?;
+        let file = run.state.result().and_then(|result| result.more.get(label));
+        let file = file.ok_or_else(|| Refusal::missing(Thing::Image, format!("{label} of run {id}")))?;
+        Ok((file.name.clone(), self.handout(file.image.clone())))
     }
 
     /// Tries a failed or unpaid run again. Answers the status it has then: queued, or unpaid still.

@@ -73,6 +73,18 @@ impl Service {
         Ok(Checked { steps, price })
     }
 
+    /// Refuses with [`Refusal::Missing`] steps that name a picture which the organization does not have.
+    pub(crate) async fn check_named_images(&self, org: OrgId, steps: &[Step]) -> Result<(), Refusal> {
+        for hash in self.0.catalogue.images(steps) {
+            let found =
+                self.0.store.image(&[org], hash).await.map_err(Refusal::store("look for the image"))?;
+            if found.is_none() {
+                return Err(Refusal::missing(Thing::Image, hash));
+            }
+        }
+        Ok(())
+    }
+
     /// An organization's archived workflows.
     pub async fn archived_workflows(
         &self,
@@ -107,6 +119,7 @@ impl Service {
     ) -> Result<Workflow, Refusal> {
         let org = self.one_org_as_admin(caller, choice)?;
         let (name, version) = self.version_of(draft, VersionId(id::derived(seed, 1)))?;
+        self.check_named_images(org, &version.steps).await?;
         let author = self.author(org, &caller.user).await?;
         let id = WorkflowId(id::derived(seed, 0));
         let workflow = Workflow { id, org, name, author, archived_at: None, version };
@@ -129,6 +142,7 @@ impl Service {
         let before = self.workflow(caller, choice, id, None).await?;
         self.need_admin(caller, before.org)?;
         let (name, version) = self.version_of(draft, VersionId(id::derived(seed, 1)))?;
+        self.check_named_images(before.org, &version.steps).await?;
         let workflow = Workflow { name, version, ..before };
         let revision = self.0.store.revise_workflow(&workflow, revised, &caller.user).await;
         match revision.map_err(Refusal::store("save the workflow"))? {

@@ -122,6 +122,13 @@ const RULES: &[(&str, &str)] = &[
              SELECT 1 FROM images i WHERE i.org = r.org AND i.hash = unhex(json_extract(r.result, '$.image.hash')))",
     ),
     (
+        "an organization may see its further results",
+        "SELECT format('%s of %s', json_extract(m.value, '$.image.hash'), lower(hex(r.id)))
+         FROM runs r, json_each(r.result, '$.more') m
+         WHERE r.result IS NOT NULL AND NOT EXISTS (SELECT 1 FROM images i WHERE i.org = r.org
+             AND i.hash = unhex(json_extract(m.value, '$.image.hash')))",
+    ),
+    (
         "the label index says what the runs say",
         "SELECT lower(hex(r.id)) FROM runs r
          WHERE (SELECT count(*) FROM json_each(r.labels)) <> (SELECT count(*) FROM labels l WHERE l.run = r.id)

@@ -238,7 +238,9 @@ fn settle(
                 params![held.run.0.as_bytes(), tx.now.0, to_json(outcome)?],
                 |row| Ok((named(row, 0, Status::parse)?, json(row, 1)?)),
             )?;
-            admit(tx, held.org, &outcome.image)?;
+            for image in std::iter::once(&outcome.image).chain(outcome.more.values().map(|one| &one.image)) {
+                admit(tx, held.org, image)?;
+            }
             let (status, addresses) =
                 ended.map_or((Status::Succeeded, None), |(status, addresses)| (status, Some(addresses)));
             end(tx, held.run, held.org, event, addresses, status)?;

@@ -35,6 +35,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// The two names in a path.
+pub(crate) struct NamedPart(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedPart {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (whole, part) = named.map_or_else(|_| Default::default(), |Path(names)| names);
+        Ok(Self(whole, part))
+    }
+}
+
 /// The organization a query names.
 pub(crate) fn org_of(query: &Pairs) -> OrgChoice {
     let choice = OrgChoice::parse(query.get("organization"));

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use service::{Order, OrgChoice, RunDetails, Service, Thing};
 
-use super::asker::{Asker, Named, OrgParam, org_of};
+use super::asker::{Asker, Named, NamedPart, OrgParam, org_of};
 use super::batch;
 use super::error::{ErrorBody, Problem};
 use super::image::respond;
@@ -360,6 +360,38 @@ pub(crate) async fn result(
         response.headers_mut().insert(MODEL, models);
     }
     Ok(response)
+}
+
+/// Waits for an execution's result and sends one of the further files that it wrote, by its name in the settings of
+/// `export`.
+#[utoipa::path(
+    get,
+    path = "/workflow/execution/{executionId}/result/{output}",
+    tag = "Executions",
+    operation_id = "downloadFurtherResult",
+    params(
+        ("executionId" = String, Path, description = "Its id."),
+        ("output" = String, Path, description = "The name of the output."),
+        OrgParam,
+    ),
+    responses(
+        (status = 200, description = "The file.", body = Vec<u8>, content_type = "image/*"),
+        (status = 401, description = "No valid token.", body = ErrorBody),
+        (status = 404, description = "There is no such execution or output, or it ended without a result.",
+         body = ErrorBody),
+        (status = 504, description = "It is not finished yet.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn further_result(
+    State(service): State<Service>,
+    Asker(caller): Asker,
+    Query(query): Query,
+    NamedPart(id, output): NamedPart,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (name, handout) = service.further_result(&caller, &org_of(&query), run_id(&id)?, &output).await?;
+    respond(&handout, &name, &method, &headers).await
 }
 
 /// The models that made a result: `isnet-1024; backend=openvino; precision=bf16`, and `fallback` if one was not the first

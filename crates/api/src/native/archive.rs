@@ -40,6 +40,8 @@ const COLUMNS: &str = "file,run_id,status,input_name,input_sha256,result_sha256,
 struct Row {
     /// The result and its name in the archive, if the run succeeded.
     file: Option<(String, Handout)>,
+    /// Further files that the run wrote: label, name in the archive, bytes.
+    more: Vec<(String, String, Handout)>,
     run: String,
     status: Status,
     input_name: FileName,
@@ -80,7 +82,11 @@ pub(super) async fn of_order(
     }
     rows.reverse();
     let mut names = Names::default();
+    // Results first: it is their names that should not need a number.
     for (name, _) in rows.iter_mut().filter_map(|row| row.file.as_mut()) {
+        *name = names.unique(name);
+    }
+    for (_, name, _) in rows.iter_mut().flat_map(|row| &mut row.more) {
         *name = names.unique(name);
     }
     let order = json!({ "id": batch.id, "name": batch.name, "created_at": batch.created_at.to_string() });
@@ -121,12 +127,21 @@ fn row_of(service: &Service, run: Run) -> Row {
         }
         _ => None,
     };
+    let more = match (&file, run.state.result()) {
+        (Some(_), Some(result)) => result
+            .more
+            .iter()
+            .map(|(label, one)| (label.clone(), one.name.to_string(), service.handout(one.image.clone())))
+            .collect(),
+        _ => Vec::new(),
+    };
     let failure = match &run.state {
         State::Failed { failure, .. } => Some(failure.code.clone()),
         _ => None,
     };
     Row {
         file,
+        more,
         run: run.id.to_string(),
         status,
         finished_at: run.state.finished_at(),
@@ -173,8 +188,13 @@ impl Names {
 }
 
 impl Contents {
+    /// Every file that a run wrote, in the order of the archive.
+    fn files(&self) -> Vec<(&Row, (Member, &Handout))> {
+        self.rows.iter().flat_map(|row| row.files().map(move |file| (row, file))).collect()
+    }
+
     fn members(&self) -> impl Iterator<Item = Member> {
-        let results = self.rows.iter().filter_map(|row| row.member());
+        let results = self.rows.iter().flat_map(Row::files).map(|(member, _)| member);
         let len = |pieces: &mut dyn Iterator<Item = String>| pieces.map(|piece| piece.len() as u64).sum();
         let manifests = [(MANIFEST_CSV, len(&mut self.csv())), (MANIFEST_JSON, len(&mut self.json()))];
         let at = self.made_at;
@@ -197,10 +217,14 @@ impl Contents {
 }
 
 impl Row {
-    fn member(&self) -> Option<Member> {
-        let (name, handout) = self.file.as_ref()?;
+    /// Its result and its further files.
+    fn files(&self) -> impl Iterator<Item = (Member, &Handout)> {
         let at = self.finished_at.unwrap_or(self.created_at);
-        Some(Member { name: name.clone(), len: handout.image.bytes, at })
+        let result = self.file.iter().map(|(name, handout)| (name, handout));
+        let more = self.more.iter().map(|(_, name, handout)| (name, handout));
+        result.chain(more).map(move |(name, handout)| {
+            (Member { name: name.clone(), len: handout.image.bytes, at }, handout)
+        })
     }
 
     fn csv(&self) -> String {
@@ -242,8 +266,23 @@ impl Row {
             "charged": self.charged,
             "failure": self.failure,
             "labels": self.labels,
+            "more": self.more.iter().map(further).collect::<BTreeMap<_, _>>(),
         })
     }
+}
+
+/// A further file as the manifest tells of it, by its label.
+fn further((label, name, handout): &(String, String, Handout)) -> (&str, serde_json::Value) {
+    let image = &handout.image;
+    let told = json!({
+        "file": name,
+        "sha256": image.hash.to_string(),
+        "media_type": image.media_type,
+        "bytes": image.bytes,
+        "width": image.width,
+        "height": image.height,
+    });
+    (label, told)
 }
 
 fn quoted(cell: &str) -> String {
@@ -270,8 +309,8 @@ async fn send(to: &Pieces, piece: impl Into<Bytes>) -> Result<(), Stopped> {
 
 async fn write(contents: &Contents, to: &Pieces) -> Result<(), Stopped> {
     let mut writer = Writer::new();
-    for row in &contents.rows {
-        let (Some(member), Some((_, handout))) = (row.member(), &row.file) else { continue };
+    for (row, (member, handout)) in contents.files() {
+        let run = &row.run;
         send(to, writer.begin(&member)).await?;
         let streamed =
             handout.stream(None).await.map_err(|refusal| Stopped::Broken(io::Error::other(refusal)))?;
@@ -283,7 +322,7 @@ async fn write(contents: &Contents, to: &Pieces) -> Result<(), Stopped> {
             send(to, piece).await?;
         }
         if len != member.len {
-            let text = format!("result of run `{}` has {len} bytes of {}", row.run, member.len);
+            let text = format!("`{}` of run `{run}` has {len} bytes of {}", member.name, member.len);
             return Err(Stopped::Broken(io::Error::other(text)));
         }
         send(to, writer.end(&member, crc.finalize())).await?;

@@ -34,6 +34,9 @@ pub(crate) struct ComponentView {
     place: &'static str,
     /// Whether it makes one image of several: what stands before it is done to each of them.
     joins: bool,
+    /// What it may change: `mask`, `background`, `skin`, `tone`, `detail`, `geometry`. Where the last four are missing, the
+    /// product's own pixels come out as they went in.
+    may_change: Vec<&'static str>,
     /// JSON Schema (2020-12) of its settings.
     #[schema(value_type = Object)]
     settings_schema: Value,
@@ -52,6 +55,7 @@ impl From<&Description> for ComponentView {
             credits: component.credits,
             place: component.place.as_str(),
             joins: component.joins,
+            may_change: component.changes.names(),
             settings_schema: component.schema.clone(),
             default_settings: component.defaults.clone(),
         }

@@ -13,7 +13,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use domain::image::{FileName, Image};
-use domain::run::{Fault as Blame, ModelUse, Run, RunFilter, State as RunState, Status, StepReport};
+use domain::run::{
+    Fault as Blame, ModelUse, NamedImage, Run, RunFilter, State as RunState, Status, StepReport,
+};
 use futures::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -66,6 +68,8 @@ pub(crate) struct RunView {
     more_inputs: Vec<PictureView>,
     /// The result, if there is one.
     result: Option<PictureView>,
+    /// Further files it wrote, by their labels.
+    more_results: BTreeMap<String, PictureView>,
     /// How the result was made, step by step.
     made_by: Vec<MadeByView>,
     /// Why it failed, if it did.
@@ -123,6 +127,10 @@ pub(crate) struct MadeByView {
     model: Option<ModelView>,
     /// What somebody should know about the result.
     notes: Vec<String>,
+    /// How sure the step is of its result, 0 to 1, where it can tell.
+    confidence: Option<f32>,
+    /// Pixels of the product that it changed, where its component promises to change none.
+    product_pixels_changed: Option<u64>,
 }
 
 /// Which model made a result.
@@ -176,6 +184,10 @@ impl PictureView {
     }
 }
 
+fn further((label, one): (String, NamedImage)) -> (String, PictureView) {
+    (label, PictureView::of(one.image, one.name))
+}
+
 impl From<StepReport> for MadeByView {
     fn from(step: StepReport) -> Self {
         Self {
@@ -186,6 +198,8 @@ impl From<StepReport> for MadeByView {
             cached: step.cached,
             model: step.model.map(ModelView::from),
             notes: step.notes,
+            confidence: step.confidence,
+            product_pixels_changed: step.product_pixels_changed,
         }
     }
 }
@@ -238,6 +252,7 @@ impl From<Run> for RunView {
             input: PictureView::of(run.input, run.input_name),
             more_inputs: run.more_inputs.into_iter().map(|it| PictureView::of(it.image, it.name)).collect(),
             result: picture,
+            more_results: result.iter().flat_map(|it| it.more.clone()).map(further).collect(),
             made_by: result.into_iter().flat_map(|it| it.made_by).map(MadeByView::from).collect(),
             failure,
             review: run.review.map(ReviewView::from),

@@ -1,7 +1,7 @@
 //! The front of the house on a loopback socket: SQLite, a folder of blobs, a clock moved by hand. The workshop is
 //! played: runs are claimed and settled through the store's verbs, with real bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use api::{ApiSettings, Serving};
 use blob::Blobs;
 use bytes::Bytes;
 use domain::access::{Author, Connection, ConnectionKind, Org, Role, SecretHash, User};
-use domain::component::{Catalogue, Description, Place};
+use domain::component::{Catalogue, Changes, Description, Place};
 use domain::id::{
     ConnectionId, EntryId, EventId, Ids, LeaseToken, OrgId, OrgVersion, RunId, UserId, VersionId, WorkflowId,
 };
 use domain::image::{ContentHash, Facts, FileName, Image, Inspect, Unusable};
-use domain::run::{Failure, Fault, ModelUse, Outcome, RetryPolicy, StepReport};
+use domain::run::{Failure, Fault, ModelUse, NamedImage, Outcome, RetryPolicy, StepReport};
 use domain::time::{Clock, Millis, Timestamp};
 use domain::workflow::{Step, Version, Workflow};
 use outbound::{Outbound, Rules};
@@ -118,6 +118,7 @@ fn component(kind: &'static str, place: Place, credits: u32) -> Description {
         credits,
         place,
         joins: kind == "combine",
+        changes: Changes::NONE,
         schema: json!({ "properties": { "targetFormat": {}, "quality": {} } }),
         defaults: json!({}),
         check: |given| match given.get("quality").and_then(Value::as_i64) {
@@ -125,6 +126,15 @@ fn component(kind: &'static str, place: Place, credits: u32) -> Description {
                 Err(format!("`quality` is {quality}, 1 to 100 are allowed"))
             }
             _ => Ok(given.clone()),
+        },
+        // Any component may name a picture here.
+        images: |given| {
+            given
+                .get("imageHash")
+                .and_then(Value::as_str)
+                .and_then(|hash| hash.parse().ok())
+                .into_iter()
+                .collect()
         },
     }
 }
@@ -442,7 +452,21 @@ impl House {
         let bytes = png(32, 32, &[b"result of ".as_slice(), &input.hash.0].concat());
         let len = bytes.len() as u64;
         let hash = self.blobs.put(Bytes::from(bytes)).await.expect("stored");
+        let mask = png(16, 16, &[b"mask of ".as_slice(), &input.hash.0].concat());
+        let mask_len = mask.len() as u64;
+        let mask_hash = self.blobs.put(Bytes::from(mask)).await.expect("stored");
+        let mask = NamedImage {
+            image: Image {
+                hash: mask_hash,
+                media_type: "image/png".to_owned(),
+                bytes: mask_len,
+                width: 16,
+                height: 16,
+            },
+            name: FileName::clean(&format!("{}_mask.png", name.stem())),
+        };
         Outcome {
+            more: BTreeMap::from([("mask".to_owned(), mask)]),
             image: Image { hash, media_type: "image/png".to_owned(), bytes: len, width: 32, height: 32 },
             name: FileName::clean(&format!("{}.png", name.stem())),
             made_by: vec![StepReport {
@@ -458,7 +482,7 @@ impl House {
                     precision: "f32".to_owned(),
                     fallback: Some("`isnet-1024` is not there".to_owned()),
                 }),
-                notes: Vec::new(),
+                ..StepReport::default()
             }],
         }
     }

@@ -1,6 +1,6 @@
 //! `packshot process`: the pipeline without a server, over files and folders, resumable.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use components::Toolbox;
+use components::{Images, Toolbox};
 use domain::image::{ContentHash, FileName, Image, Inspect as _};
 use domain::run::StepReport;
 use domain::workflow::Step;
@@ -69,6 +69,8 @@ struct Report {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    more: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +88,9 @@ struct Done {
     workflow_sha256: ContentHash,
     output: PathBuf,
     output_bytes: u64,
+    /// Further files that came of it, by their labels.
+    #[serde(default)]
+    more: BTreeMap<String, PathBuf>,
     /// If a model of second choice made it: the models there were. Once there are others it is done again.
     #[serde(default)]
     second_choice: Option<String>,
@@ -109,6 +114,9 @@ struct Batch {
     inspector: Inspector,
     admission: Admission,
     steps: Vec<Step>,
+    /// Pictures that settings name, and what their headers say.
+    images: Images,
+    named: Vec<Image>,
     workflow_sha256: ContentHash,
     /// The models there are, by id.
     models: String,
@@ -128,7 +136,15 @@ struct Journal {
 
 /// Does the photos and answers whether all went well.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<End> {
-    let steps = workflows::find(&options.workflow)?;
+    let workflows::Local { steps, images } = workflows::find(&options.workflow)?;
+    let named = components::catalogue().images(&steps);
+    if let Some(missing) = named.iter().find(|hash| !images.contains_key(*hash)) {
+        return Err(Usage(format!(
+            "`{}` names the stored picture `{missing}`; without a server, name a file beside it: `file:logo.png`",
+            options.workflow
+        ))
+        .into());
+    }
     fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot create the results folder `{}`", options.out.display()))?;
     let out = options.out.canonicalize()?;
@@ -147,6 +163,8 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<End> {
         inspector: Inspector::new(limits(config)),
         admission: Admission::new(config.runs_budget(0)),
         workflow_sha256: fingerprint(&steps, config.processing.max_side),
+        named: named_images(&images, &limits(config))?,
+        images,
         steps,
         originals: items.iter().filter_map(|item| item.path.canonicalize().ok()).collect(),
         journal: Mutex::new(Journal::open(&out)?),
@@ -225,7 +243,7 @@ async fn do_all(batch: &Arc<Batch>, items: Vec<Item>, jobs: usize, bar: &Progres
 }
 
 enum Outcome {
-    Made { output: PathBuf, steps: Vec<StepReport> },
+    Made { output: PathBuf, more: BTreeMap<String, PathBuf>, steps: Vec<StepReport> },
     Unchanged { output: PathBuf },
 }
 
@@ -235,14 +253,16 @@ fn report(input: PathBuf, outcome: Result<Outcome, Failed>, seconds: f64) -> Rep
         input: shown(input),
         status: "failed",
         output: None,
+        more: BTreeMap::new(),
         code: None,
         message: None,
         seconds: (seconds * 1000.0).round() / 1000.0,
         steps: Vec::new(),
     };
     match outcome {
-        Ok(Outcome::Made { output, steps }) => {
-            Report { status: "done", output: Some(shown(output)), steps, ..blank }
+        Ok(Outcome::Made { output, more, steps }) => {
+            let more = more.into_iter().map(|(label, path)| (label, shown(path))).collect();
+            Report { status: "done", output: Some(shown(output)), more, steps, ..blank }
         }
         Ok(Outcome::Unchanged { output }) => {
             Report { status: "unchanged", output: Some(shown(output)), ..blank }
@@ -270,7 +290,9 @@ async fn do_one(batch: &Arc<Batch>, item: Item) -> Result<Outcome, Failed> {
         width: facts.width,
         height: facts.height,
     };
-    let admitted = batch.admission.admit(batch.toolbox.memory_bytes(&image, &batch.steps)).await;
+    let needed =
+        batch.toolbox.memory_bytes_together(&[&image], &batch.named.iter().collect::<Vec<_>>(), &batch.steps);
+    let admitted = batch.admission.admit(needed).await;
     let batch = Arc::clone(batch);
     tokio::task::spawn_blocking(move || {
         let _admitted = admitted;
@@ -291,18 +313,24 @@ fn work(batch: &Batch, item: &Item) -> Result<Outcome, Failed> {
     let input = components::Input { bytes: &bytes, hash, name: &item.name };
     let product = batch
         .toolbox
-        .process(&input, &batch.steps, &batch.stop)
+        .process_together(0, &[input], batch.images.clone(), &batch.steps, &batch.stop)
         .map_err(|fault| Failed { code: fault.code.to_owned(), message: fault.message })?;
     drop(bytes);
     let folder = batch.out.join(&item.folder);
     fs::create_dir_all(&folder).map_err(|error| Failed::new("result_unwritable", error))?;
-    let output = batch.claim_output(&key, &folder, &product.name)?;
+    let output = batch.claim_output(&key, &folder, &product.file.name)?;
+    let mut more = BTreeMap::new();
+    for (label, file) in &product.more {
+        let path = batch.claim_output(&further_key(&key, label), &folder, &file.name)?;
+        more.insert(label.clone(), (path, file));
+    }
     let done = Done {
         input: key,
         input_sha256: hash,
         workflow_sha256: batch.workflow_sha256,
         output: output.clone(),
-        output_bytes: product.bytes.len() as u64,
+        output_bytes: product.file.bytes.len() as u64,
+        more: more.iter().map(|(label, (path, _))| (label.clone(), path.clone())).collect(),
         second_choice: product
             .reports
             .iter()
@@ -311,8 +339,30 @@ fn work(batch: &Batch, item: &Item) -> Result<Outcome, Failed> {
     };
     // The journal first: if this is cut off, the result is known to be ours and is not there, and the photo is done again.
     batch.journal().add(done).map_err(|error| Failed::new("journal_unwritable", error))?;
-    write_whole(&output, &product.bytes).map_err(|error| Failed::new("result_unwritable", error))?;
-    Ok(Outcome::Made { output, steps: product.reports })
+    // The further files first: a photo counts as done once its result is there.
+    for (path, file) in more.values() {
+        write_whole(path, &file.bytes).map_err(|error| Failed::new("result_unwritable", error))?;
+    }
+    write_whole(&output, &product.file.bytes).map_err(|error| Failed::new("result_unwritable", error))?;
+    let more = more.into_iter().map(|(label, (path, _))| (label, path)).collect();
+    Ok(Outcome::Made { output, more, steps: product.reports })
+}
+
+/// Under what a further file of a photo takes its name, so that doing the photo again takes the same one.
+fn further_key(photo: &Path, label: &str) -> PathBuf {
+    photo.join(label)
+}
+
+/// What the headers of the pictures say that settings name.
+fn named_images(images: &Images, limits: &pixels::Limits) -> anyhow::Result<Vec<Image>> {
+    let look = |(hash, file): (&ContentHash, &Vec<u8>)| {
+        let header = pixels::probe(file, limits)
+            .map_err(|error| Usage(format!("a picture that the workflow names is of no use: {error}")))?;
+        let (width, height) = header.upright_size();
+        let media_type = header.format.mime().to_owned();
+        Ok(Image { hash: *hash, media_type, bytes: file.len() as u64, width, height })
+    };
+    images.iter().map(look).collect()
 }
 
 impl Batch {
@@ -370,7 +420,11 @@ impl Journal {
             .filter_map(|line| serde_json::from_str::<Done>(line).ok())
             .map(|done| (done.input.clone(), done))
             .collect();
-        let taken = done.values().map(|done| (done.output.clone(), done.input.clone())).collect();
+        let mut taken = HashMap::new();
+        for one in done.values() {
+            taken.insert(one.output.clone(), one.input.clone());
+            taken.extend(one.more.iter().map(|(label, path)| (path.clone(), further_key(&one.input, label))));
+        }
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -386,7 +440,8 @@ impl Journal {
         let done = self.done.get(input)?;
         let same = done.input_sha256 == hash && done.workflow_sha256 == batch.workflow_sha256;
         let best = done.second_choice.as_ref().is_none_or(|models| *models == batch.models);
-        let there = fs::metadata(&done.output).is_ok_and(|metadata| metadata.len() == done.output_bytes);
+        let there = fs::metadata(&done.output).is_ok_and(|metadata| metadata.len() == done.output_bytes)
+            && done.more.values().all(|path| path.exists());
         (same && there && best).then(|| done.output.clone())
     }
 

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use components::Images;
 use domain::component::Catalogue;
+use domain::image::ContentHash;
 use domain::page::Window;
 use domain::workflow::Step;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
 use crate::{End, Usage, first_start, print_json};
@@ -107,7 +110,7 @@ pub async fn run(config: &Config, command: &Workflows) -> anyhow::Result<End> {
             print_json(&document(workflow, &catalogue))?;
         }
         Workflows::Validate { file, json } => {
-            let steps = read(file)?;
+            let Local { steps, .. } = read(file)?;
             let price = catalogue.price(&steps);
             if *json {
                 print_json(&json!({ "valid": true, "price": price, "components": steps }))?;
@@ -153,10 +156,19 @@ fn same_name(left: &str, right: &str) -> bool {
     plain(left) == plain(right)
 }
 
-/// The checked steps of a starter workflow of that name, or of a workflow file at that path.
-pub fn find(name_or_file: &str) -> anyhow::Result<Vec<Step>> {
+/// Checked steps, with the files of the pictures that their settings name.
+pub struct Local {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// The files.
+    pub images: Images,
+}
+
+/// The checked steps of a starter workflow of that name, or of a workflow file at that path. In a file, a setting that
+/// names a stored picture may name a file beside it instead: `"file:logo.png"`.
+pub fn find(name_or_file: &str) -> anyhow::Result<Local> {
     if let Some(starter) = starters().into_iter().find(|starter| same_name(&starter.name, name_or_file)) {
-        return Ok(starter.steps);
+        return Ok(Local { steps: starter.steps, images: Images::new() });
     }
     let path = Path::new(name_or_file);
     if path.is_file() {
@@ -170,7 +182,7 @@ pub fn find(name_or_file: &str) -> anyhow::Result<Vec<Step>> {
     .into())
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<Step>> {
+fn read(file: &Path) -> anyhow::Result<Local> {
     let refuse = |reason: String| Usage(format!("`{}` is no good workflow: {reason}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
     let steps = match serde_json::from_str::<Document>(&text) {
@@ -183,7 +195,8 @@ fn read(file: &Path) -> anyhow::Result<Vec<Step>> {
             return Err(refuse(reason).into());
         }
     };
-    let steps: Vec<Step> = steps
+    let mut images = Images::new();
+    let mut steps: Vec<Step> = steps
         .into_iter()
         .map(|step| Step {
             label: step.label.unwrap_or_else(|| step.kind.clone()),
@@ -191,5 +204,33 @@ fn read(file: &Path) -> anyhow::Result<Vec<Step>> {
             settings: step.settings.unwrap_or_else(|| json!({})),
         })
         .collect();
-    Ok(components::catalogue().check(&steps).map_err(|invalid| refuse(invalid.to_string()))?)
+    let folder = file.parent().unwrap_or(Path::new("."));
+    for step in &mut steps {
+        take_in_files(&mut step.settings, folder, &mut images).map_err(&refuse)?;
+    }
+    let catalogue = components::catalogue();
+    let steps = catalogue.check(&steps).map_err(|invalid| refuse(invalid.to_string()))?;
+    Ok(Local { steps, images })
+}
+
+/// Replaces every text `file:PATH` by the SHA-256 of that file, which it reads.
+fn take_in_files(value: &mut Value, folder: &Path, images: &mut Images) -> Result<(), String> {
+    match value {
+        Value::String(text) => {
+            if let Some(path) = text.strip_prefix("file:") {
+                let path = folder.join(path);
+                let file = std::fs::read(&path)
+                    .map_err(|error| format!("cannot read the picture `{}`: {error}", path.display()))?;
+                let hash = ContentHash(Sha256::digest(&file).into());
+                images.insert(hash, file);
+                *text = hash.to_string();
+            }
+        }
+        Value::Array(items) => items.iter_mut().try_for_each(|item| take_in_files(item, folder, images))?,
+        Value::Object(members) => {
+            members.values_mut().try_for_each(|member| take_in_files(member, folder, images))?;
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
 }

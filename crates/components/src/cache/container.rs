@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use domain::run::ModelUse;
-use pixels::{Bitmap, Channels, Format, Mask, Samples};
+use pixels::{Bitmap, Channels, Format, Mask, Rights, Samples};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::edit_filename::Edit;
 use crate::frame::Remarks;
-use crate::{Frame, Origin, Shadow, Subject};
+use crate::{Backdrop, Frame, Ink, Origin, Shadow, ShadowKind, Subject};
 
-pub(super) const MAGIC: &[u8; 8] = b"PSSTEP01";
+pub(super) const MAGIC: &[u8; 8] = b"PSSTEP02";
 const CHECKSUM: usize = 32;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     size: (u32, u32),
     fixed_size: bool,
-    background: Option<[u8; 3]>,
-    subject: SubjectHeader,
+    background: Option<BackdropHeader>,
+    subject: LayerHeader,
+    photo: Option<LayerHeader>,
     shadows: Vec<ShadowHeader>,
     origin: OriginHeader,
     name_edits: Vec<Edit>,
@@ -27,8 +28,19 @@ struct Header {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SubjectHeader {
+enum BackdropHeader {
+    Plain([u8; 3]),
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
     at: (i64, i64),
+    bitmap: BitmapHeader,
+}
+
+/// A bitmap whose samples are the next block.
+#[derive(Serialize, Deserialize)]
+struct BitmapHeader {
     size: (u32, u32),
     has_alpha: bool,
     depth: u8,
@@ -37,11 +49,17 @@ struct SubjectHeader {
 
 #[derive(Serialize, Deserialize)]
 struct ShadowHeader {
+    kind: ShadowKind,
     at: (i64, i64),
     size: (u32, u32),
-    colour: [u8; 3],
-    opacity: f32,
     block: usize,
+    ink: InkHeader,
+    opacity: f32,
+}
+
+#[derive(Serialize, Deserialize)]
+enum InkHeader {
+    Plain([u8; 3]),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,72 +69,165 @@ struct OriginHeader {
     depth: u8,
     profile: String,
     dpi: Option<f64>,
+    copyright: Option<String>,
+    artist: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct RemarksHeader {
     model: Option<ModelUse>,
     notes: Vec<String>,
+    confidence: Option<f32>,
+    product_pixels_changed: Option<u64>,
+}
+
+/// The blocks of a container that is being packed. Headers are made in the order in which they are read again.
+#[derive(Default)]
+struct Packed(Vec<Vec<u8>>);
+
+impl Packed {
+    /// Adds a block; answers its length.
+    fn block(&mut self, bytes: &[u8]) -> usize {
+        self.0.push(lz4_flex::block::compress(bytes));
+        self.0.last().map_or(0, Vec::len)
+    }
+
+    fn bitmap(&mut self, bitmap: &Bitmap) -> BitmapHeader {
+        let block = match bitmap.samples() {
+            Samples::U8(samples) => self.block(samples),
+            Samples::U16(samples) => {
+                self.block(&samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>())
+            }
+        };
+        BitmapHeader {
+            size: (bitmap.width(), bitmap.height()),
+            has_alpha: bitmap.channels() == Channels::Rgba,
+            depth: bitmap.depth(),
+            block,
+        }
+    }
+
+    fn layer(&mut self, layer: &Subject) -> LayerHeader {
+        LayerHeader { at: (layer.x, layer.y), bitmap: self.bitmap(&layer.bitmap) }
+    }
+
+    fn shadow(&mut self, shadow: &Shadow) -> ShadowHeader {
+        ShadowHeader {
+            kind: shadow.kind,
+            at: (shadow.x, shadow.y),
+            size: (shadow.mask.width(), shadow.mask.height()),
+            block: self.block(shadow.mask.values()),
+            ink: match shadow.ink {
+                Ink::Plain(colour) => InkHeader::Plain(colour),
+            },
+            opacity: shadow.opacity,
+        }
+    }
+
+    fn backdrop(&mut self, backdrop: &Backdrop) -> BackdropHeader {
+        match backdrop {
+            Backdrop::Plain(colour) => BackdropHeader::Plain(*colour),
+        }
+    }
 }
 
 /// The frame as bytes. A finished file is left out: frames are kept before they are written.
 pub(super) fn pack(frame: &Frame) -> Vec<u8> {
-    let compress = lz4_flex::block::compress;
-    let bitmap = &frame.subject.bitmap;
-    let mut blocks = vec![match bitmap.samples() {
-        Samples::U8(samples) => compress(samples),
-        Samples::U16(samples) => {
-            compress(&samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<u8>>())
-        }
-    }];
-    blocks.extend(frame.shadows.iter().map(|shadow| compress(shadow.mask.values())));
+    let mut blocks = Packed::default();
     let header = Header {
         size: (frame.width, frame.height),
         fixed_size: frame.fixed_size,
-        background: frame.background,
-        subject: SubjectHeader {
-            at: (frame.subject.x, frame.subject.y),
-            size: (bitmap.width(), bitmap.height()),
-            has_alpha: bitmap.channels() == Channels::Rgba,
-            depth: bitmap.depth(),
-            block: blocks[0].len(),
-        },
-        shadows: frame
-            .shadows
-            .iter()
-            .zip(&blocks[1..])
-            .map(|(shadow, block)| ShadowHeader {
-                at: (shadow.x, shadow.y),
-                size: (shadow.mask.width(), shadow.mask.height()),
-                colour: shadow.colour,
-                opacity: shadow.opacity,
-                block: block.len(),
-            })
-            .collect(),
+        subject: blocks.layer(&frame.subject),
+        photo: frame.photo.as_ref().map(|photo| blocks.layer(photo)),
+        shadows: frame.shadows.iter().map(|shadow| blocks.shadow(shadow)).collect(),
+        background: frame.background.as_ref().map(|backdrop| blocks.backdrop(backdrop)),
         origin: OriginHeader {
             size: frame.origin.size,
             media_type: frame.origin.format.mime().to_owned(),
             depth: frame.origin.depth,
             profile: frame.origin.profile.clone(),
             dpi: frame.origin.dpi,
+            copyright: frame.origin.rights.copyright.clone(),
+            artist: frame.origin.rights.artist.clone(),
         },
         name_edits: frame.name_edits.clone(),
         remarks: frame
             .remarks
             .iter()
-            .map(|one| RemarksHeader { model: one.model.clone(), notes: one.notes.clone() })
+            .map(|one| RemarksHeader {
+                model: one.model.clone(),
+                notes: one.notes.clone(),
+                confidence: one.confidence,
+                product_pixels_changed: one.product_pixels_changed,
+            })
             .collect(),
     };
     let header = serde_json::to_vec(&header).expect("a header of plain fields is JSON");
-    let samples: usize = blocks.iter().map(Vec::len).sum();
+    let samples: usize = blocks.0.iter().map(Vec::len).sum();
     let mut bytes = Vec::with_capacity(MAGIC.len() + 8 + header.len() + samples + CHECKSUM);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&header);
-    blocks.iter().for_each(|block| bytes.extend_from_slice(block));
+    blocks.0.iter().for_each(|block| bytes.extend_from_slice(block));
     let checksum = Sha256::digest(&bytes);
     bytes.extend_from_slice(&checksum);
     bytes
+}
+
+const SHAPE: &str = "a layer does not have its size";
+
+/// The blocks of a container that is being read.
+struct Unpacked<'a>(&'a [u8]);
+
+impl Unpacked<'_> {
+    /// The next block, of so many bytes once it is decompressed.
+    fn block(&mut self, length: usize, bytes: usize) -> Result<Vec<u8>, &'static str> {
+        let (one, rest) = self.0.split_at_checked(length).ok_or("too short")?;
+        self.0 = rest;
+        lz4_flex::block::decompress(one, bytes).map_err(|_| "the samples cannot be read")
+    }
+
+    fn bitmap(&mut self, header: &BitmapHeader) -> Result<Bitmap, &'static str> {
+        let channels = if header.has_alpha { Channels::Rgba } else { Channels::Rgb };
+        let count = area(header.size) * channels.count();
+        let samples = if header.depth == 16 {
+            let bytes = self.block(header.block, count * 2)?;
+            Samples::U16(bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect())
+        } else {
+            Samples::U8(self.block(header.block, count)?)
+        };
+        Bitmap::new(header.size.0, header.size.1, channels, samples).map_err(|_| SHAPE)
+    }
+
+    fn layer(&mut self, header: &LayerHeader) -> Result<Subject, &'static str> {
+        let bitmap = Arc::new(self.bitmap(&header.bitmap)?);
+        Ok(Subject { bitmap, x: header.at.0, y: header.at.1 })
+    }
+
+    fn shadow(&mut self, header: &ShadowHeader) -> Result<Shadow, &'static str> {
+        let values = self.block(header.block, area(header.size))?;
+        let mask = Mask::new(header.size.0, header.size.1, values).map_err(|_| SHAPE)?;
+        Ok(Shadow {
+            kind: header.kind,
+            mask: Arc::new(mask),
+            x: header.at.0,
+            y: header.at.1,
+            ink: match header.ink {
+                InkHeader::Plain(colour) => Ink::Plain(colour),
+            },
+            opacity: header.opacity,
+        })
+    }
+
+    fn backdrop(&mut self, header: &BackdropHeader) -> Result<Backdrop, &'static str> {
+        Ok(match header {
+            BackdropHeader::Plain(colour) => Backdrop::Plain(*colour),
+        })
+    }
+}
+
+fn area(size: (u32, u32)) -> usize {
+    size.0 as usize * size.1 as usize
 }
 
 /// The frame that was packed, or what is wrong with the bytes.
@@ -130,57 +241,36 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
     let (length, rest) = rest.split_first_chunk::<8>().ok_or("too short")?;
     let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| "too long")?;
     let header = rest.get(..length).ok_or("too short")?;
-    let mut blocks = &rest[length..];
+    let mut blocks = Unpacked(&rest[length..]);
     let header: Header = serde_json::from_slice(header).map_err(|_| "the header cannot be read")?;
-    let mut take = |block: usize, bytes: usize| -> Result<Vec<u8>, &'static str> {
-        let (one, rest) = blocks.split_at_checked(block).ok_or("too short")?;
-        blocks = rest;
-        lz4_flex::block::decompress(one, bytes).map_err(|_| "the samples cannot be read")
-    };
-    let pixels = |size: (u32, u32)| size.0 as usize * size.1 as usize;
-    let subject = &header.subject;
-    let channels = if subject.has_alpha { Channels::Rgba } else { Channels::Rgb };
-    let count = pixels(subject.size) * channels.count();
-    let samples = if subject.depth == 16 {
-        let bytes = take(subject.block, count * 2)?;
-        Samples::U16(bytes.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect())
-    } else {
-        Samples::U8(take(subject.block, count)?)
-    };
-    const SHAPE: &str = "a layer does not have its size";
-    let bitmap = Bitmap::new(subject.size.0, subject.size.1, channels, samples).map_err(|_| SHAPE)?;
-    let mut shadows = Vec::with_capacity(header.shadows.len());
-    for shadow in &header.shadows {
-        let values = take(shadow.block, pixels(shadow.size))?;
-        let mask = Mask::new(shadow.size.0, shadow.size.1, values).map_err(|_| SHAPE)?;
-        shadows.push(Shadow {
-            mask: Arc::new(mask),
-            x: shadow.at.0,
-            y: shadow.at.1,
-            colour: shadow.colour,
-            opacity: shadow.opacity,
-        });
-    }
     Ok(Frame {
         width: header.size.0,
         height: header.size.1,
         fixed_size: header.fixed_size,
-        subject: Subject { bitmap: Arc::new(bitmap), x: subject.at.0, y: subject.at.1 },
-        shadows,
-        background: header.background,
+        subject: blocks.layer(&header.subject)?,
+        photo: header.photo.as_ref().map(|photo| blocks.layer(photo)).transpose()?,
+        shadows: header.shadows.iter().map(|shadow| blocks.shadow(shadow)).collect::<Result<_, _>>()?,
+        background: header.background.as_ref().map(|backdrop| blocks.backdrop(backdrop)).transpose()?,
         origin: Origin {
             size: header.origin.size,
             format: Format::from_mime(&header.origin.media_type).ok_or("of an unknown format")?,
             depth: header.origin.depth,
             profile: header.origin.profile,
             dpi: header.origin.dpi,
+            rights: Rights { copyright: header.origin.copyright, artist: header.origin.artist },
         },
         encoded: None,
+        more: Vec::new(),
         name_edits: header.name_edits,
         remarks: header
             .remarks
             .into_iter()
-            .map(|one| Remarks { model: one.model, notes: one.notes })
+            .map(|one| Remarks {
+                model: one.model,
+                notes: one.notes,
+                confidence: one.confidence,
+                product_pixels_changed: one.product_pixels_changed,
+            })
             .collect(),
     })
 }
@@ -199,11 +289,22 @@ mod tests {
             y: 5,
         };
         (frame.width, frame.height, frame.fixed_size) = (60, 50, true);
-        frame.background = Some([1, 2, 3]);
+        frame.background = Some(Backdrop::Plain([1, 2, 3]));
+        let photo = Bitmap::from_u8(2, 2, Channels::Rgb, (0..12).collect()).expect("2 by 2");
+        frame.photo = Some(Subject { bitmap: Arc::new(photo), x: -4, y: 7 });
         let mask = Mask::new(4, 2, (0..8).collect()).expect("4 by 2");
-        frame.shadows.push(Shadow { mask: Arc::new(mask), x: 1, y: 2, colour: [9, 8, 7], opacity: 0.35 });
+        frame.shadows.push(Shadow {
+            kind: ShadowKind::Contact,
+            mask: Arc::new(mask),
+            x: 1,
+            y: 2,
+            ink: Ink::Plain([9, 8, 7]),
+            opacity: 0.35,
+        });
         frame.origin.dpi = Some(299.9994);
+        frame.origin.rights.artist = Some("Mara".into());
         frame.note("said");
+        frame.confidence(0.25);
         frame.made_by(ModelUse {
             id: "net".into(),
             sha256: None,

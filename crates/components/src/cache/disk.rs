@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn key(seed: u8) -> Key {
-        Key::of_file(0, &ContentHash([seed; 32]), &Limits::default(), None)
+        Key::of_file(0, &ContentHash([seed; 32]), &Limits::default(), (None, false))
     }
 
     #[test]

@@ -9,7 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::{Entry, Limits};
 
 /// Rises whenever frames themselves change their meaning.
-const FORMAT: &str = "packshot step 1";
+const FORMAT: &str = "packshot step 2";
+
+/// Within which size a file is read, and whether its photo is kept beside the cut-out.
+pub(crate) type Kept = (Option<(u32, u32)>, bool);
 
 /// The name of one step's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,8 +20,8 @@ pub(crate) struct Key([u8; 32]);
 
 impl Key {
     /// Where the chain begins: whose file, which, and how it is read.
-    pub fn of_file(owner: u128, hash: &ContentHash, limits: &Limits, fit: Option<(u32, u32)>) -> Self {
-        let how = (limits.working_side, limits.codec, limits.assume_device_cmyk, fit);
+    pub fn of_file(owner: u128, hash: &ContentHash, limits: &Limits, kept: Kept) -> Self {
+        let how = (limits.working_side, limits.codec, limits.assume_device_cmyk, kept);
         Self::hash(&[FORMAT.as_bytes(), &owner.to_le_bytes(), &hash.0, format!("{how:?}").as_bytes()])
     }
 
@@ -94,23 +97,28 @@ mod tests {
     fn every_ingredient_changes_the_key_and_nothing_else_does() {
         let limits = Limits::default();
         let file = ContentHash([7; 32]);
-        let start = Key::of_file(0, &file, &limits, None);
+        let start = Key::of_file(0, &file, &limits, (None, false));
         let crop = entry("crop").expect("a component");
         let first = start.after(crop, &json!({ "a": 1, "b": [2] }), Some("net"));
         assert_eq!(first, start.after(crop, &json!({ "b": [2], "a": 1 }), Some("net")), "order of settings");
         let newer = Entry { version: crop.version + 1, ..Entry::of::<crate::Crop>() };
         let others = [
-            Key::of_file(0, &ContentHash([8; 32]), &limits, None).after(
+            Key::of_file(0, &ContentHash([8; 32]), &limits, (None, false)).after(
                 crop,
                 &json!({ "a": 1, "b": [2] }),
                 Some("net"),
             ),
-            Key::of_file(0, &file, &limits, Some((9, 9))).after(
+            Key::of_file(0, &file, &limits, (Some((9, 9)), false)).after(
                 crop,
                 &json!({ "a": 1, "b": [2] }),
                 Some("net"),
             ),
-            Key::of_file(0, &file, &Limits { working_side: 9, ..limits }, None).after(
+            Key::of_file(0, &file, &limits, (None, true)).after(
+                crop,
+                &json!({ "a": 1, "b": [2] }),
+                Some("net"),
+            ),
+            Key::of_file(0, &file, &Limits { working_side: 9, ..limits }, (None, false)).after(
                 crop,
                 &json!({ "a": 1, "b": [2] }),
                 Some("net"),

@@ -10,7 +10,7 @@ use domain::id::{
     WorkflowId,
 };
 use domain::image::{ContentHash, FileName, Image};
-use domain::run::{Failure, Fault, Outcome, RetryPolicy, Run, State, Status, StepReport};
+use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Run, State, Status, StepReport};
 use domain::time::{Clock, Millis, Timestamp};
 use domain::workflow::{Step, Version, Workflow};
 use serde_json::json;
@@ -231,11 +231,15 @@ impl World {
             component: "export".to_owned(),
             version: 1,
             millis: 12.5,
-            cached: false,
-            model: None,
-            notes: Vec::new(),
+            ..StepReport::default()
         };
-        Outcome { image: self.image(), name: FileName::clean("shoe 01 white.jpg"), made_by: vec![report] }
+        let web = NamedImage { image: self.image(), name: FileName::clean("shoe 01 white_web.jpg") };
+        Outcome {
+            image: self.image(),
+            name: FileName::clean("shoe 01 white.jpg"),
+            more: BTreeMap::from([("web".to_owned(), web)]),
+            made_by: vec![report],
+        }
     }
 
     /// A success.

@@ -1,0 +1,66 @@
+//! What lies under the subject: shadows, and the backdrop under everything.
+
+use std::sync::Arc;
+
+use pixels::Mask;
+use serde::{Deserialize, Serialize};
+
+/// What a shadow is, for layered files and for steps that look for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ShadowKind {
+    /// The subject's outline on a wall behind it.
+    Drop,
+    /// Where the subject touches the floor.
+    Contact,
+    /// Thrown along the floor by a light.
+    Cast,
+    /// The mirrored subject in a shining floor.
+    Reflection,
+    /// Taken from the photo as it was.
+    Natural,
+}
+
+impl ShadowKind {
+    /// Its name for people: the name of its layer.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Drop => "drop shadow",
+            Self::Contact => "contact shadow",
+            Self::Cast => "cast shadow",
+            Self::Reflection => "reflection",
+            Self::Natural => "natural shadow",
+        }
+    }
+}
+
+/// What a shadow is painted with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ink {
+    /// One colour, sRGB.
+    Plain([u8; 3]),
+}
+
+/// A shadow under the subject, with its place on the canvas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadow {
+    /// What it is.
+    pub kind: ShadowKind,
+    /// How much of it shows at each pixel.
+    pub mask: Arc<Mask>,
+    /// Columns from the canvas's left edge to its own.
+    pub x: i64,
+    /// Rows from the canvas's top edge to its own.
+    pub y: i64,
+    /// What it is painted with.
+    pub ink: Ink,
+    /// How much shows where the mask is full, 0 to 1.
+    pub opacity: f32,
+}
+
+/// What lies under everything. It belongs to the canvas, whatever its size: it is made when the layers are put together.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Backdrop {
+    /// One colour, sRGB.
+    Plain([u8; 3]),
+}
