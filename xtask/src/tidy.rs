@@ -53,11 +53,17 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("lcms2", &["pixels"]),
     ("qcms", &["pixels"]),
     ("moxcms", &["pixels"]),
+    ("ravif", &["pixels"]),
     ("libblur", &["pixels"]),
     ("rten", &["neural"]),
     ("openvino", &["neural"]),
     ("schemars", &["components"]),
+<<<<<<< HEAD
     ("swash", &["components"]),
+=======
+    ("regex", &["components"]),
+    ("deunicode", &["components"]),
+>>>>>>> codecs
     ("axum", &["api", "app"]),
     ("tokio-rustls", &["api", "outbound"]),
     ("webpki-roots", &["outbound"]),

@@ -51,7 +51,7 @@ pub use edit_filename::EditFilename;
 pub use export::Export;
 pub use fault::Fault;
 pub use fill_background::FillBackground;
-pub use frame::{Encoded, Frame, Origin, Subject};
+pub use frame::{Encoded, Frame, NamedFile, Origin, Subject};
 pub use input::Input as InputComponent;
 pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
