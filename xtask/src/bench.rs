@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the release build does on this machine, as tables in docs/benchmarks.md.
 
 mod client;
+pub mod components;
 mod creates;
 mod deliveries;
 mod load;
@@ -9,6 +10,7 @@ mod server;
 mod streams;
 mod uploads;
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -42,15 +44,18 @@ enum Part {
     Photos,
     /// Many clients at once
     Load,
+    /// Each component alone
+    Components,
 }
 
 impl Part {
-    const ALL: [Self; 2] = [Self::Photos, Self::Load];
+    const ALL: [Self; 3] = [Self::Photos, Self::Load, Self::Components];
 
     fn heading(self) -> &'static str {
         match self {
             Self::Photos => "\n## Photos\n",
             Self::Load => "\n## Load\n",
+            Self::Components => "\n## Components\n",
         }
     }
 
@@ -64,12 +69,19 @@ impl Part {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let file = root().join("docs/benchmarks.md");
     let before = fs::read_to_string(&file).unwrap_or_default();
-    let binary = build(&["--bin", "packshot"])?;
+    let built = OnceCell::new();
+    let binary = || -> anyhow::Result<&PathBuf> {
+        match built.get() {
+            Some(path) => Ok(path),
+            None => build(&["--bin", "packshot"]).map(|path| built.get_or_init(|| path)),
+        }
+    };
     let work = std::env::temp_dir().join(format!("packshot-bench-{}", std::process::id()));
     fs::create_dir_all(&work)?;
     let measure = |part| match part {
-        Part::Photos => photos::measure(&binary, &work, options),
-        Part::Load => load::measure(&binary, &work, options.rounds),
+        Part::Photos => photos::measure(binary()?, &work, options),
+        Part::Load => load::measure(binary()?, &work, options.rounds),
+        Part::Components => components::measure(&work),
     };
     let mut page = String::from(
         "# Benchmarks\n\nWritten by `cargo xtask bench`. The machine is shared and noisy: compare ratios, not seconds.\n",
@@ -127,7 +139,7 @@ fn at_share(values: &[f64], share: f64) -> f64 {
 }
 
 /// The processor, its cores, the memory and the features that decide the network's speed.
-fn machine() -> String {
+pub fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = cpu.lines().find(|line| line.starts_with(name)).unwrap_or_default();

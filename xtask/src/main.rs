@@ -2,6 +2,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line talks
 
 mod bench;
+mod house;
+mod page;
+mod quality;
+mod samples;
+mod sheets;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +36,15 @@ enum Task {
     },
     /// Measures this machine and writes docs/benchmarks.md
     Bench(bench::Options),
+    /// Cuts out real photographs and lays them side by side on sheets, to be looked at
+    ContactSheets(sheets::Options),
+    /// Measures one component in this process
+    #[command(hide = true)]
+    ComponentCost(bench::components::Child),
+    /// Measures the quality of results on generated photographs and writes docs/quality.md
+    Quality(quality::Options),
+    /// Renders product photographs with their exact alpha, colours and shadow
+    Samples(samples::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +54,10 @@ fn main() -> ExitCode {
         Task::Lint => lint(),
         Task::Test { arguments } => test(&arguments),
         Task::Bench(options) => bench::run(&options),
+        Task::ContactSheets(options) => sheets::run(&options),
+        Task::ComponentCost(options) => bench::components::run_child(&options),
+        Task::Quality(options) => quality::run(&options),
+        Task::Samples(options) => samples::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -53,10 +53,17 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("lcms2", &["pixels"]),
     ("qcms", &["pixels"]),
     ("moxcms", &["pixels"]),
+    ("ravif", &["pixels"]),
     ("libblur", &["pixels"]),
     ("rten", &["neural"]),
     ("openvino", &["neural"]),
     ("schemars", &["components"]),
+<<<<<<< HEAD
+    ("swash", &["components"]),
+=======
+    ("regex", &["components"]),
+    ("deunicode", &["components"]),
+>>>>>>> codecs
     ("axum", &["api", "app"]),
     ("tokio-rustls", &["api", "outbound"]),
     ("webpki-roots", &["outbound"]),
@@ -68,6 +75,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["service"]),
     ("argon2", &["service"]),
     ("rcgen", &["app"]),
+    ("libm", &["xtask"]),
     ("rlimit", &["app", "xtask"]),
     ("clap", &["app", "xtask"]),
     ("figment", &["app"]),

@@ -187,6 +187,7 @@ impl Component for Combine {
         frame.fixed_size = false;
         frame.subject = Subject { bitmap: Arc::new(joined), x: 0, y: 0 };
         frame.shadows.clear();
+        frame.marks.clear();
         frame.photo = None;
         Ok(())
     }

@@ -8,8 +8,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
+<<<<<<< HEAD
+    Clean, Color, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
+    InputComponent, RemoveBackground, RemoveObject, Rotate, SetOnCanvas, Straighten, Watermark, settings,
+=======
     Combine, Context, Crop, Denoise, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
     InputComponent, RemoveBackground, Resize, SetOnCanvas, Sharpen, Upscale, settings,
+>>>>>>> upscale
 };
 
 /// One thing that can be done to a picture.
@@ -143,15 +148,24 @@ impl Entry {
 pub const ALL: &[Entry] = &[
     Entry::of::<InputComponent>(),
     Entry::of::<RemoveBackground>(),
+    Entry::of::<Color>(),
+    Entry::of::<Straighten>(),
+    Entry::of::<Rotate>(),
+    Entry::of::<RemoveObject>(),
+    Entry::of::<Clean>(),
     Entry::of::<Crop>(),
     Entry::of::<Resize>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),
     Entry::of::<DropShadow>(),
     Entry::of::<FillBackground>(),
+<<<<<<< HEAD
+    Entry::of::<Watermark>(),
+=======
     Entry::of::<Upscale>(),
     Entry::of::<Denoise>(),
     Entry::of::<Sharpen>(),
+>>>>>>> upscale
     Entry::of::<EditFilename>(),
     Entry::of::<Export>(),
 ];

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain::run::ModelUse;
-use pixels::{Bitmap, Channels, Filter, Rect, Samples};
+use pixels::{Bitmap, Channels, Filter, Mask, Rect, Samples};
 
 use crate::Fault;
 use crate::edit_filename::Edit;
-use crate::layer::{Backdrop, Shadow};
+use crate::layer::{Backdrop, Mark, Shadow};
 
 /// Alpha from which a pixel belongs to the subject when its bounds are measured: what is fainter does not show.
 const VISIBLE: u8 = 8;
@@ -48,6 +48,8 @@ pub struct Origin {
     pub profile: String,
     /// Resolution in dots per inch, when stored.
     pub dpi: Option<f64>,
+    /// Whose picture the file says it is.
+    pub rights: pixels::Rights,
 }
 
 /// The finished file.
@@ -57,6 +59,21 @@ pub struct Encoded {
     pub bytes: Arc<Vec<u8>>,
     /// Its format.
     pub format: pixels::Format,
+}
+
+/// A further finished file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedFile {
+    /// Its label among the outputs.
+    pub label: String,
+    /// Pattern of its name; empty is the usual one.
+    pub pattern: String,
+    /// The file.
+    pub file: Encoded,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
 }
 
 /// What a step had to say about its result.
@@ -89,12 +106,16 @@ pub struct Frame {
     pub photo: Option<Subject>,
     /// Shadows, lowest first, all under the subject.
     pub shadows: Vec<Shadow>,
+    /// Marks over everything, lowest first.
+    pub marks: Vec<Mark>,
     /// What lies under everything; `None` is transparent.
     pub background: Option<Backdrop>,
     /// What is known of the file.
     pub origin: Origin,
     /// The finished file, after the last step.
     pub encoded: Option<Encoded>,
+    /// Further finished files, after the last step.
+    pub more: Vec<NamedFile>,
     /// What becomes of the file's name; kept as rules, so that one cached frame serves files of any name.
     pub(crate) name_edits: Vec<Edit>,
     /// What each finished step had to say; the last entry belongs to the step that runs.
@@ -111,9 +132,11 @@ impl Frame {
             subject: Subject { bitmap: Arc::new(bitmap), x: 0, y: 0 },
             photo: None,
             shadows: Vec::new(),
+            marks: Vec::new(),
             background: None,
             origin,
             encoded: None,
+            more: Vec::new(),
             name_edits: Vec::new(),
             remarks: Vec::new(),
         }
@@ -122,8 +145,14 @@ impl Frame {
     /// What frames begin as, before `input` has read the file: one transparent pixel.
     pub(crate) fn unread() -> Self {
         let pixel = Bitmap::from_u8(1, 1, Channels::Rgba, vec![0; 4]).expect("four samples are one pixel");
-        let origin =
-            Origin { size: (1, 1), format: pixels::Format::Png, depth: 8, profile: String::new(), dpi: None };
+        let origin = Origin {
+            size: (1, 1),
+            format: pixels::Format::Png,
+            depth: 8,
+            profile: String::new(),
+            dpi: None,
+            rights: pixels::Rights::default(),
+        };
         Self::new(pixel, origin)
     }
 
@@ -172,15 +201,28 @@ impl Frame {
         Ok(Rect { x: on_canvas(*x, inner.x), y: on_canvas(*y, inner.y), ..inner })
     }
 
+    /// The part of a mask of the canvas that lies over the subject's bitmap, at the bitmap's size.
+    pub(crate) fn on_subject(&self, mask: &Mask) -> Result<Mask, Fault> {
+        let Subject { bitmap, x, y } = &self.subject;
+        Ok(pixels::place_mask(bitmap.width(), bitmap.height(), mask, -x, -y)?)
+    }
+
     /// Bytes its layers and its file take in memory.
     pub fn byte_len(&self) -> usize {
         let shadows: usize = self.shadows.iter().map(|shadow| shadow.mask.values().len()).sum();
+<<<<<<< HEAD
         let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len());
+        let marks: usize = self.marks.iter().map(|mark| mark.layer.bitmap.byte_len()).sum();
+=======
+        let more: usize = self.more.iter().map(|named| named.file.bytes.len()).sum();
+        let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len()) + more;
+>>>>>>> codecs
         // Before it is cut out, the photo is the subject itself.
         let photo = self.photo.as_ref().filter(|photo| !Arc::ptr_eq(&photo.bitmap, &self.subject.bitmap));
         self.subject.bitmap.byte_len()
             + photo.map_or(0, |photo| photo.bitmap.byte_len())
             + shadows
+            + marks
             + file
             + 1024
     }
@@ -217,6 +259,11 @@ impl Frame {
             }
         }
         self.shadows = shadows;
+        let mut marks = Vec::with_capacity(self.marks.len());
+        for mark in self.marks.drain(..) {
+            marks.extend(mark.layer.seen_in(view)?.map(|layer| Mark { layer, ..mark }));
+        }
+        self.marks = marks;
         (self.width, self.height) = (view.width, view.height);
         Ok(())
     }
@@ -249,8 +296,13 @@ impl Frame {
             let last = ((start + i64::from(length)) as f64 * scale).round() as i64;
             (first, u32::try_from(last - first).unwrap_or(1).max(1))
         };
+<<<<<<< HEAD
+        let marks = self.marks.iter_mut().map(|mark| &mut mark.layer);
+        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo).chain(marks) {
+=======
         let mut resized = Some(resized);
         for layer in std::iter::once(&mut self.subject).chain(&mut self.photo) {
+>>>>>>> upscale
             let (left, width) = span(layer.x - i64::from(x), layer.bitmap.width(), scale.0);
             let (top, height) = span(layer.y - i64::from(y), layer.bitmap.height(), scale.1);
             (layer.x, layer.y) = (left, top);

@@ -1,9 +1,11 @@
-//! What lies under the subject: shadows, and the backdrop under everything.
+//! What lies under the subject: shadows, and the backdrop under everything. What lies over it: marks.
 
 use std::sync::Arc;
 
 use pixels::Mask;
 use serde::{Deserialize, Serialize};
+
+use crate::Subject;
 
 /// What a shadow is, for layered files and for steps that look for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +65,27 @@ pub struct Shadow {
 pub enum Backdrop {
     /// One colour, sRGB.
     Plain([u8; 3]),
+}
+
+/// How a mark mixes with what lies under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Blend {
+    /// It covers what lies under it.
+    Normal,
+    /// It darkens what lies under it.
+    Multiply,
+    /// It lightens what lies under it.
+    Screen,
+}
+
+/// Something over the finished picture, such as a watermark.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// Its pixels, with their place on the canvas.
+    pub layer: Subject,
+    /// How it mixes with what lies under it.
+    pub blend: Blend,
+    /// How much of it shows, 0 to 1.
+    pub opacity: f32,
 }

@@ -12,7 +12,7 @@ use crate::cache::Key;
 use crate::combine::area_max;
 use crate::component::{Component, Entry, bytes, entry};
 use crate::context;
-use crate::edit_filename::result_name;
+use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
 use crate::{
@@ -73,6 +73,7 @@ pub fn process_together(
 ) -> Result<Product, Fault> {
     let entries = entries_of(steps)?;
     let (first, more) = inputs.split_first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+    check_name(first.name, steps)?;
     let joint = match more {
         [] => steps.len(),
         _ => entries
@@ -110,16 +111,28 @@ pub fn process_together(
         let millis = line.step(index, &mut frame, others)?;
         reports.push(report(&steps[index], entries[index], &frame.remarks[index], Some(millis)));
     }
-    let size = (frame.width, frame.height);
+    let (size, edits) = ((frame.width, frame.height), &frame.name_edits);
     let file = frame.encoded.take().ok_or_else(|| Fault::input("workflow_invalid", NO_EXPORT))?;
     let file = File {
-        name: result_name(first.name, &frame.name_edits, size, file.format.extension()),
+        name: result_name(first.name, edits, size, file.format.extension()),
         media_type: file.format.mime(),
         bytes: Arc::unwrap_or_clone(file.bytes),
         width: size.0,
         height: size.1,
     };
-    Ok(Product { file, more: BTreeMap::new(), reports })
+    let more = frame.more.into_iter().map(|named| {
+        let size = (named.width, named.height);
+        let kind = named.file.format;
+        let further = File {
+            name: output_name(first.name, &file.name, (&named.label, &named.pattern), size, kind.extension()),
+            media_type: kind.mime(),
+            bytes: Arc::unwrap_or_clone(named.file.bytes),
+            width: size.0,
+            height: size.1,
+        };
+        (named.label, further)
+    });
+    Ok(Product { more: more.collect(), file, reports })
 }
 
 /// One picture on its way, with the name of each step's result.

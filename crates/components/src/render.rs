@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use pixels::{Bitmap, Channels, Samples, to_u16};
 
+mod imprint;
+
 use crate::{Backdrop, Context, Fault, Frame, Ink, Shadow, Subject};
 
 /// Rows between two looks at whether the work is still wanted.
@@ -22,7 +24,7 @@ pub(crate) fn render(
     // An opaque picture hides its shadows; a transparent one without shadows is what is asked for already.
     let is_done =
         subject.bitmap.channels() == channels && (channels == Channels::Rgb || frame.shadows.is_empty());
-    if covers && is_done {
+    if covers && is_done && frame.marks.is_empty() {
         return Ok(Arc::clone(&subject.bitmap));
     }
     let samples = match subject.bitmap.samples() {
@@ -114,6 +116,9 @@ fn compose<S: Sample>(
             shade(row, y, shadow, wash, under.is_some());
         }
         lay(row, y, &frame.subject, subject, under.is_some());
+        for mark in &frame.marks {
+            imprint::imprint(row, y, mark, under.is_some());
+        }
     }
     Ok(out)
 }

@@ -1,12 +1,13 @@
 //! Places the subject on a canvas of a given size.
 
 use domain::component::Changes;
+use pixels::Rect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::component::{Component, bytes};
 use crate::frame::View;
-use crate::{Context, Fault, Frame, Length, Whole};
+use crate::{Context, Fault, Frame, Length, Number, Whole};
 
 /// Room on one side of a canvas.
 pub type Margin = Length<8192, 49>;
@@ -57,6 +58,16 @@ pub enum Reference {
     Original,
 }
 
+/// What happens to a side on which the photo cuts the subject off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SnapCroppedSides {
+    /// It stands at the canvas's edge, without a margin, so that the cut does not show. Use it before any `crop`.
+    Auto,
+    /// It gets its margin like any other.
+    Never,
+}
+
 /// Settings of `setOnCanvas`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -85,6 +96,23 @@ pub struct Settings {
     pub reference: Reference,
     /// Whether a subject smaller than the room is enlarged; otherwise it keeps its size, because enlarging blurs it.
     pub upscale: bool,
+    /// How far a subject is enlarged at most, where `upscale` allows it; null sets no limit.
+    #[schemars(extend("x-unit" = "%"))]
+    pub max_upscale: Option<Number<100, 1600>>,
+    /// Share of the canvas that the subject fills at least, along whichever side it fills more; margins give way.
+    #[schemars(extend("x-unit" = "%"))]
+    pub min_fill: Option<Number<1, 100>>,
+    /// Share of the canvas that the subject fills at most, along whichever side it fills more.
+    #[schemars(extend("x-unit" = "%"))]
+    pub max_fill: Option<Number<1, 100>>,
+    /// Height of the line that the subject's foot stands on, above the canvas's lower edge, in pixels or in per cent of
+    /// the canvas's height: products of any height stand on one line. Takes the place of `verticalAlignment`.
+    pub baseline: Option<Length<16384, 100>>,
+    /// Whether the middle is where the subject looks heaviest (the centre of its mask) rather than the middle of its
+    /// outline; applies where an alignment is `center`, and leaves the margins whole.
+    pub optical_centering: bool,
+    /// What happens to a side on which the photo cuts the subject off.
+    pub snap_cropped_sides: SnapCroppedSides,
 }
 
 impl Default for Settings {
@@ -102,23 +130,39 @@ impl Default for Settings {
             fit: Fit::Contain,
             reference: Reference::Subject,
             upscale: false,
+            max_upscale: None,
+            min_fill: None,
+            max_fill: None,
+            baseline: None,
+            optical_centering: false,
+            snap_cropped_sides: SnapCroppedSides::Never,
         }
     }
 }
 
 impl Settings {
-    /// The room between the margins: left, top, width, height in pixels.
-    fn room(&self) -> (u32, u32, u32, u32) {
+    /// The room between the margins; sides that are snapped have none.
+    fn room(&self, snapped: Sides) -> Room {
         let (width, height) = (self.width.get(), self.height.get());
-        let (left, right) = (self.margin_left.px(width), self.margin_right.px(width));
-        let (top, bottom) = (self.margin_top.px(height), self.margin_bottom.px(height));
-        (left, top, width.saturating_sub(left + right), height.saturating_sub(top + bottom))
+        let unless = |snapped: bool, margin: Margin, whole: u32| if snapped { 0 } else { margin.px(whole) };
+        let left = unless(snapped.left, self.margin_left, width);
+        let right = unless(snapped.right, self.margin_right, width);
+        let top = unless(snapped.top, self.margin_top, height);
+        let bottom = unless(snapped.bottom, self.margin_bottom, height);
+        Room {
+            left,
+            top,
+            width: width.saturating_sub(left + right),
+            height: height.saturating_sub(top + bottom),
+        }
     }
 
     /// The most that is needed of a picture that comes straight from its file, if that can be told.
     pub(crate) fn needs(&self) -> Option<(u32, u32)> {
-        let (_, _, width, height) = self.room();
-        (self.reference == Reference::Original && self.fit == Fit::Contain).then_some((width, height))
+        let room = self.room(Sides::default());
+        let by_room =
+            self.reference == Reference::Original && self.fit == Fit::Contain && self.min_fill.is_none();
+        by_room.then_some((room.width, room.height))
     }
 }
 
@@ -137,8 +181,20 @@ impl Component for SetOnCanvas {
     type Settings = Settings;
 
     fn check(settings: &Settings) -> Result<(), String> {
-        let (_, _, width, height) = settings.room();
+        let Room { width, height, .. } = settings.room(Sides::default());
         let canvas = (settings.width.get(), settings.height.get());
+        if let (Some(least), Some(most)) = (settings.min_fill, settings.max_fill)
+            && least.get() > most.get()
+        {
+            return Err(format!(
+                "`minFill` is {}, which is more than `maxFill` ({}); make it smaller",
+                least.get(),
+                most.get()
+            ));
+        }
+        if settings.max_upscale.is_some() && !settings.upscale {
+            return Err("`maxUpscale` needs `upscale`; switch it on, or take the limit away".into());
+        }
         if width == 0 {
             return Err(format!(
                 "`marginLeft` and `marginRight` leave no room on a canvas {} pixels wide; make them smaller",
@@ -155,51 +211,52 @@ impl Component for SetOnCanvas {
     }
 
     fn run(frame: &mut Frame, settings: &Settings, context: &Context<'_>) -> Result<(), Fault> {
-        let (left, top, room_width, room_height) = settings.room();
-        let (x, y, width, height) = match settings.reference {
+        let (measured, snapped) = match settings.reference {
             Reference::Subject => {
                 // What is too faint to be measured is cut, so that the edges fall on whole pixels.
                 let bounds = frame.subject_bounds()?;
+                let snapped = match settings.snap_cropped_sides {
+                    SnapCroppedSides::Auto => cut_off(frame, bounds),
+                    SnapCroppedSides::Never => Sides::default(),
+                };
                 frame.trim_subject(bounds)?;
-                (bounds.x, bounds.y, bounds.width, bounds.height)
+                (bounds, snapped)
             }
-            Reference::Original => (0, 0, frame.width, frame.height),
+            Reference::Original => {
+                (Rect { x: 0, y: 0, width: frame.width, height: frame.height }, Sides::default())
+            }
         };
-        let target = target_size((width, height), (room_width, room_height), settings);
+        let room = settings.room(snapped);
+        let canvas = (settings.width.get(), settings.height.get());
+        let target = target_size((measured.width, measured.height), &room, canvas, settings);
         context.check_cancelled()?;
-        let spare = |room: u32, length: u32, share: f64| {
-            ((f64::from(room) - f64::from(length)) * share).floor() as i64
+        let centre = match settings.optical_centering {
+            true => centre_of_mass(frame, measured),
+            false => (0.5, 0.5),
         };
         let across = match settings.horizontal_alignment {
-            Horizontal::Left => 0.0,
-            Horizontal::Center => 0.5,
-            Horizontal::Right => 1.0,
+            _ if snapped.left && !snapped.right => Stand::Start,
+            _ if snapped.right && !snapped.left => Stand::End,
+            Horizontal::Left => Stand::Start,
+            Horizontal::Center => Stand::Middle(centre.0),
+            Horizontal::Right => Stand::End,
         };
         let down = match settings.vertical_alignment {
-            Vertical::Top => 0.0,
-            Vertical::Center => 0.5,
-            Vertical::Bottom => 1.0,
+            _ if snapped.top && !snapped.bottom => Stand::Start,
+            _ if snapped.bottom && !snapped.top => Stand::End,
+            Vertical::Top => Stand::Start,
+            Vertical::Center => Stand::Middle(centre.1),
+            Vertical::Bottom => Stand::End,
         };
         // Where what is measured will begin, on the new canvas.
-        let to_x = i64::from(left) + spare(room_width, target.0, across);
-        let to_y = i64::from(top) + spare(room_height, target.1, down);
-        frame.scale_from((x, y), (width, height), target)?;
-        frame.set_view(View {
-            x: -to_x,
-            y: -to_y,
-            width: settings.width.get(),
-            height: settings.height.get(),
-        })?;
-        if target.0 < room_width && target.1 < room_height && settings.fit != Fit::None {
-            frame.note(format!(
-                "the subject is {} × {} pixels and was not enlarged to {room_width} × {room_height}; `upscale` would",
-                target.0, target.1
-            ));
-        }
-        if target.0 > width || target.1 > height {
-            let percent = f64::from(target.0.max(1)) / f64::from(width.max(1)) * 100.0;
-            frame.note(format!("the subject was enlarged to {percent:.0} %"));
-        }
+        let to_x = i64::from(room.left) + across.begin(room.width, target.0);
+        let to_y = match settings.baseline.filter(|_| !snapped.bottom) {
+            Some(line) => i64::from(canvas.1) - i64::from(line.px(canvas.1)) - i64::from(target.1),
+            None => i64::from(room.top) + down.begin(room.height, target.1),
+        };
+        frame.scale_from((measured.x, measured.y), (measured.width, measured.height), target)?;
+        frame.set_view(View { x: -to_x, y: -to_y, width: canvas.0, height: canvas.1 })?;
+        tell(frame, (measured.width, measured.height), target, &room, canvas, settings);
         frame.fixed_size = true;
         Ok(())
     }
@@ -209,20 +266,165 @@ impl Component for SetOnCanvas {
     }
 }
 
-fn target_size(size: (u32, u32), room: (u32, u32), settings: &Settings) -> (u32, u32) {
-    match settings.fit {
-        Fit::Contain => pixels::fit_inside(size, room, settings.upscale),
-        Fit::None => pixels::fit_inside(size, room, false),
-        Fit::Cover => {
-            let (width, height) = (f64::from(size.0), f64::from(size.1));
-            let mut scale = (f64::from(room.0) / width).max(f64::from(room.1) / height);
-            if !settings.upscale {
-                scale = scale.min(1.0);
+/// The room between the margins, in pixels of the canvas.
+struct Room {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+}
+
+/// Sides of a subject.
+#[derive(Clone, Copy, Default)]
+struct Sides {
+    left: bool,
+    top: bool,
+    right: bool,
+    bottom: bool,
+}
+
+/// Where a length stands in its room.
+enum Stand {
+    /// At its beginning.
+    Start,
+    /// With this share of the length in the middle of the room, as far as it stays inside.
+    Middle(f64),
+    /// At its end.
+    End,
+}
+
+impl Stand {
+    /// Pixels from the beginning of the room to the length's own; negative where it is longer than the room.
+    fn begin(&self, room: u32, length: u32) -> i64 {
+        let spare = f64::from(room) - f64::from(length);
+        match self {
+            Self::Start => 0,
+            Self::End => spare as i64,
+            Self::Middle(share) => {
+                let begin = f64::from(room) / 2.0 - f64::from(length) * share;
+                begin.clamp(spare.min(0.0), spare.max(0.0)).floor() as i64
             }
-            // A sliver may not become longer than any picture is.
-            let side = |length: f64| ((length * scale).round() as u32).clamp(1, 30_000);
-            (side(width), side(height))
         }
+    }
+}
+
+/// The sides on which the picture's edge cuts the subject off: it lies along that edge for more than a fiftieth of it. A
+/// subject that lies along all four was cropped before, which says nothing.
+fn cut_off(frame: &Frame, bounds: Rect) -> Sides {
+    let alpha = frame.subject.bitmap.alpha();
+    let (width, height) = (alpha.width() as usize, alpha.height() as usize);
+    let values = alpha.values();
+    let along = |length: usize, opaque: &dyn Fn(usize) -> bool| {
+        (0..length).filter(|&at| opaque(at)).count() * 50 > length
+    };
+    let touches = |at: i64, edge: i64| at == edge;
+    let (x, y) = (frame.subject.x, frame.subject.y);
+    let sides = Sides {
+        left: bounds.x == 0 && touches(x, 0) && along(height, &|row| values[row * width] >= 128),
+        right: bounds.x + bounds.width == frame.width
+            && touches(x + width as i64, i64::from(frame.width))
+            && along(height, &|row| values[row * width + width - 1] >= 128),
+        top: bounds.y == 0 && touches(y, 0) && along(width, &|column| values[column] >= 128),
+        bottom: bounds.y + bounds.height == frame.height
+            && touches(y + height as i64, i64::from(frame.height))
+            && along(width, &|column| values[(height - 1) * width + column] >= 128),
+    };
+    match sides {
+        Sides { left: true, top: true, right: true, bottom: true } => Sides::default(),
+        sides => sides,
+    }
+}
+
+/// Where the centre of the mask lies inside its bounds: shares of their width and height.
+fn centre_of_mass(frame: &Frame, bounds: Rect) -> (f64, f64) {
+    let alpha = frame.subject.bitmap.alpha();
+    let (width, x, y) = (alpha.width() as usize, frame.subject.x, frame.subject.y);
+    let (mut mass, mut across, mut down) = (0.0, 0.0, 0.0);
+    for (row, values) in alpha.values().chunks_exact(width).enumerate() {
+        let (mut sum, mut moment) = (0u64, 0u64);
+        for (column, &value) in values.iter().enumerate() {
+            sum += u64::from(value);
+            moment += u64::from(value) * column as u64;
+        }
+        mass += sum as f64;
+        across += moment as f64;
+        down += sum as f64 * row as f64;
+    }
+    if mass == 0.0 {
+        return (0.5, 0.5);
+    }
+    let share = |moment: f64, at: i64, start: u32, length: u32| {
+        ((moment / mass + 0.5 + at as f64 - f64::from(start)) / f64::from(length)).clamp(0.0, 1.0)
+    };
+    (share(across, x, bounds.x, bounds.width), share(down, y, bounds.y, bounds.height))
+}
+
+/// Share of the canvas that a size fills, along whichever side it fills more, in per cent.
+fn fill_of(size: (u32, u32), canvas: (u32, u32)) -> f64 {
+    let share = |length: u32, whole: u32| f64::from(length) / f64::from(whole) * 100.0;
+    share(size.0, canvas.0).max(share(size.1, canvas.1))
+}
+
+fn target_size(size: (u32, u32), room: &Room, canvas: (u32, u32), settings: &Settings) -> (u32, u32) {
+    let largest = match (settings.upscale, settings.max_upscale) {
+        (false, _) => 1.0,
+        (true, Some(percent)) => percent.get() / 100.0,
+        (true, None) => f64::INFINITY,
+    };
+    let (width, height) = (f64::from(size.0), f64::from(size.1));
+    let side = |length: f64, scale: f64| ((length * scale).round() as u32).clamp(1, 30_000);
+    let at = |scale: f64| (side(width, scale), side(height, scale));
+    let room_size = (room.width, room.height);
+    let mut target = match settings.fit {
+        Fit::Contain => pixels::fit_inside(size, room_size, settings.upscale),
+        Fit::None => pixels::fit_inside(size, room_size, false),
+        Fit::Cover => {
+            let scale = (f64::from(room.width) / width).max(f64::from(room.height) / height);
+            // A sliver may not become longer than any picture is.
+            at(scale.min(largest))
+        }
+    };
+    let mut scale = f64::from(target.0) / width;
+    if scale > largest {
+        scale = largest;
+        target = at(scale);
+    }
+    let fill = fill_of(target, canvas);
+    if let Some(most) = settings.max_fill.map(Number::get).filter(|most| fill > *most) {
+        target = at(scale * most / fill);
+    } else if let Some(least) = settings.min_fill.map(Number::get).filter(|least| fill < *least) {
+        target = at((scale * least / fill).min(largest));
+    }
+    target
+}
+
+/// Says what somebody should know of how the subject was scaled.
+fn tell(
+    frame: &mut Frame,
+    size: (u32, u32),
+    target: (u32, u32),
+    room: &Room,
+    canvas: (u32, u32),
+    settings: &Settings,
+) {
+    if target.0 < room.width
+        && target.1 < room.height
+        && settings.fit != Fit::None
+        && settings.max_fill.is_none()
+    {
+        let way = if settings.upscale { "a larger `maxUpscale`" } else { "`upscale`" };
+        frame.note(format!(
+            "the subject is {} × {} pixels and was not enlarged to {} × {}; {way} would",
+            target.0, target.1, room.width, room.height
+        ));
+    }
+    if target.0 > size.0 || target.1 > size.1 {
+        let percent = f64::from(target.0.max(1)) / f64::from(size.0.max(1)) * 100.0;
+        frame.note(format!("the subject was enlarged to {percent:.0} %"));
+    }
+    let fill = fill_of(target, canvas);
+    if let Some(least) = settings.min_fill.map(Number::get).filter(|least| fill + 0.5 < *least) {
+        frame.note(format!("the subject fills {fill:.0} % of the canvas, less than {least} % (`minFill`)"));
     }
 }
 
@@ -231,7 +433,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
-    use pixels::{Bitmap, Channels, Mask, Rect};
+    use pixels::{Bitmap, Channels, Mask};
 
     use super::*;
     use crate::{Ink, Shadow, ShadowKind, StepCache};
@@ -375,5 +577,74 @@ mod tests {
                 .expect_err("refused")
                 .contains("marginTop")
         );
+    }
+
+    /// A cut-out of 20 by 40 on a canvas of 100 by 100, its left half only as high as its right is not: an L.
+    fn lamp() -> Frame {
+        let inside = |i: u32| {
+            let (x, y) = (i % 100, i / 100);
+            (40..60).contains(&x) && (30..70).contains(&y) && (x < 45 || y >= 60)
+        };
+        let samples = (0..10_000).flat_map(|i| [9, 9, 9, if inside(i) { 255 } else { 0 }]).collect();
+        let bitmap = Bitmap::from_u8(100, 100, Channels::Rgba, samples).expect("100 by 100");
+        Frame::new(bitmap, Frame::unread().origin)
+    }
+
+    fn square(width: i64, settings: Settings) -> Settings {
+        Settings { width: Whole::new(width), height: Whole::new(width), ..settings }
+    }
+
+    #[test]
+    fn the_fill_is_kept_within_its_range() {
+        let settings = Settings { upscale: true, max_fill: Some(Number::new(50.0)), ..Settings::default() };
+        let (_, bounds) = placed(&lamp(), &square(200, settings));
+        assert_eq!((bounds.width, bounds.height), (50, 100));
+        // The margins give way.
+        let settings = Settings { upscale: true, min_fill: Some(Number::new(95.0)), ..Settings::default() };
+        let (_, bounds) = placed(&lamp(), &square(200, settings));
+        assert_eq!((bounds.width, bounds.height), (95, 190));
+        // What may not be enlarged is told of.
+        let settings = Settings { min_fill: Some(Number::new(85.0)), ..Settings::default() };
+        let (frame, bounds) = placed(&lamp(), &square(200, settings));
+        assert_eq!(bounds.height, 40);
+        assert!(frame.remarks[0].notes.iter().any(|note| note.contains("fills 20 %")), "{:?}", frame.remarks);
+    }
+
+    #[test]
+    fn enlarging_has_its_limit() {
+        let settings =
+            Settings { upscale: true, max_upscale: Some(Number::new(150.0)), ..Settings::default() };
+        let (_, bounds) = placed(&lamp(), &square(200, settings.clone()));
+        assert_eq!((bounds.width, bounds.height), (30, 60));
+        assert!(SetOnCanvas::check(&Settings { upscale: false, ..settings }).is_err());
+    }
+
+    #[test]
+    fn products_stand_on_one_line() {
+        let settings = Settings { baseline: Some(Length::Px(20)), ..Settings::default() };
+        let (_, bounds) = placed(&lamp(), &square(200, settings));
+        assert_eq!(bounds.y + bounds.height, 180);
+    }
+
+    #[test]
+    fn the_optical_centre_lies_where_the_mask_is_heaviest() {
+        let plain = placed(&lamp(), &square(200, Settings::default())).1;
+        let optical =
+            placed(&lamp(), &square(200, Settings { optical_centering: true, ..Settings::default() })).1;
+        // Most of the L lies to the left and below.
+        assert!(optical.x > plain.x && optical.y < plain.y, "{plain:?} {optical:?}");
+    }
+
+    #[test]
+    fn a_side_that_the_photo_cuts_stands_at_the_edge() {
+        let samples = (0..10_000u32)
+            .flat_map(|i| [9, 9, 9, if i % 100 < 30 && (20..80).contains(&(i / 100)) { 255 } else { 0 }])
+            .collect();
+        let bitmap = Bitmap::from_u8(100, 100, Channels::Rgba, samples).expect("100 by 100");
+        let frame = Frame::new(bitmap, Frame::unread().origin);
+        let snap = Settings { snap_cropped_sides: SnapCroppedSides::Auto, ..Settings::default() };
+        assert_eq!(placed(&frame, &square(200, snap.clone())).1.x, 0);
+        assert!(placed(&frame, &square(200, Settings::default())).1.x > 0);
+        assert!(placed(&lamp(), &square(200, snap)).1.x > 0, "nothing is cut off");
     }
 }

@@ -10,6 +10,12 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+mod area;
+mod list;
+
+pub use area::{Areas, Point, Polygon, Rectangle, Share, Stroke};
+pub use list::List;
+
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole<const MIN: i64, const MAX: i64>(i64);

@@ -102,6 +102,11 @@ fn choices(property: &Value) -> Vec<(String, String)> {
         let names = schema["enum"].as_array().into_iter().flatten().filter(|v| v.is_string());
         names.map(|name| (text(name), String::new())).collect()
     };
+    if let Some([whole, nothing]) = property["anyOf"].as_array().map(Vec::as_slice)
+        && nothing["type"] == "null"
+    {
+        return choices(whole);
+    }
     let mut found = listed(property);
     for one in property["oneOf"].as_array().into_iter().flatten() {
         if one["const"].is_string() {
@@ -187,17 +192,35 @@ fn kind_and_range(property: &Value, is_choice: bool) -> (&'static str, String) {
         _ => false,
     };
     let or_nothing = if has_type("null") { ", or null" } else { "" };
+<<<<<<< HEAD
+    // A setting that may be null wraps the schema of what it is otherwise.
+    if let Some([whole, nothing]) = property["anyOf"].as_array().map(Vec::as_slice)
+        && nothing["type"] == "null"
+    {
+        let (kind, range) = kind_and_range(whole, !choices(whole).is_empty());
+        return (kind, if range.is_empty() { range } else { range + ", or null" });
+=======
     // A length that may be null is one of two kinds, the first of which is a length.
     if let Some([length, _]) = property["anyOf"].as_array().map(Vec::as_slice)
         && length["anyOf"].is_array()
     {
         let (kind, range) = kind_and_range(length, false);
         return (kind, range + ", or null");
+>>>>>>> upscale
     }
     if let Some([px, percent]) = property["anyOf"].as_array().map(Vec::as_slice)
         && let Some(most) = percent["x-maximum-percent"].as_i64()
     {
         return ("length", format!("{} px, or 0% to {most}%", between(px)));
+    }
+    // A setting of several values says itself what they are.
+    if let Some(range) = property["x-range"].as_str() {
+        let kind = if has_type("array") { "list" } else { "text" };
+        return (kind, range.to_owned());
+    }
+    if has_type("array") {
+        let most = property["maxItems"].as_u64();
+        return ("list", most.map(|most| format!("up to {most} entries")).unwrap_or_default());
     }
     if has_type("boolean") {
         return ("true or false", String::new());

@@ -2,19 +2,21 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
-//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result.
+//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result; settings may
+//! name a picture `reference.png` by its SHA-256.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use components::{ALL, Context, Input, Product, StepCache, catalogue, process_together};
+use components::{ALL, Context, Images, Input, Product, StepCache, catalogue, process_together};
 use domain::image::{ContentHash, FileName};
 use domain::workflow::Step;
 use neural::{BackendChoice, Runtime, RuntimeOptions};
 use pixels::{Bitmap, EncodeOptions, Encoding, PngCompression, Samples};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::scene;
 
@@ -67,10 +69,19 @@ fn input_of(case: &Path) -> PathBuf {
         "deep cup" => scene::cup_deep(),
         "stool" => scene::stool_cut_out(),
         "cup on a backdrop" => scene::cup_on_backdrop(),
+<<<<<<< HEAD
+        "cup under a lamp" => scene::cup_under_lamp(),
+        "leaning stool" => scene::stool_leaning(),
+        "leaning cup" => scene::cup_leaning(),
+=======
         "noisy cup" => scene::cup_noisy(),
         "noisy cup cut out" => scene::cup_noisy_cut_out(),
         "small cup" => scene::cup_small(),
+>>>>>>> upscale
         "patches" => scene::patches(),
+        "labelled cloth" => scene::labelled_cloth(),
+        "tagged cup" => scene::tagged_cup(),
+        "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
         other => panic!("no scene is called `{other}`"),
     };
@@ -102,6 +113,10 @@ fn run(kind: &str, settings: Value, path: &Path) -> Product {
     let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
     let mut context = Context::new(&cache, &cancel);
     context.runtime = Some(recorded());
+    if let Ok(bytes) = fs::read(path.with_file_name("reference.png")) {
+        let hash = ContentHash(Sha256::digest(&bytes).into());
+        context.images = Arc::new(Images::from([(hash, bytes)]));
+    }
     let mut inputs = vec![Input { bytes: &bytes, hash: ContentHash([0; 32]), name: &name }];
     let second = fs::read(path.with_file_name("in-2.png")).ok();
     inputs.extend(second.iter().map(|bytes| Input { bytes, hash: ContentHash([2; 32]), name: &name }));

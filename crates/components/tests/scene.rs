@@ -1,6 +1,10 @@
 //! Product-like pictures, drawn the same way every time.
 
+<<<<<<< HEAD
+use pixels::{Bitmap, Channels, Outside, PixelError, Samples, Turn, Window, to_u16};
+=======
 use pixels::{Bitmap, Channels, Samples, to_u16};
+>>>>>>> upscale
 
 /// A shape with a colour at each of its points; coordinates run from 0 to 1 across the longer side.
 type Shape = dyn Fn(f64, f64) -> Option<[f64; 3]>;
@@ -154,6 +158,36 @@ pub fn cup_on_backdrop() -> Bitmap {
     Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
 }
 
+/// The cup and the ball on their backdrop under a warm lamp: each channel multiplied in linear light.
+pub fn cup_under_lamp() -> Bitmap {
+    let Samples::U8(samples) = cup_on_backdrop().into_samples() else {
+        unreachable!("it is drawn at 8 bits")
+    };
+    let lit = |(i, &value): (usize, &u8)| {
+        let light = pixels::srgb_to_linear(f64::from(value) / 255.0) * [1.0, 0.74, 0.42][i % 3];
+        (pixels::linear_to_srgb(light) * 255.0).round() as u8
+    };
+    let samples = samples.iter().enumerate().map(lit).collect();
+    Bitmap::from_u8(200, 180, Channels::Rgb, samples).expect("200 by 180")
+}
+
+/// The stool cut out, leaning to the right.
+pub fn stool_leaning() -> Bitmap {
+    leaning(&stool_cut_out(), 6.5, Outside::Clear)
+}
+
+/// The cup on its backdrop, photographed with a camera that was not level.
+pub fn cup_leaning() -> Bitmap {
+    leaning(&cup_on_backdrop(), -4.0, Outside::Extended)
+}
+
+fn leaning(bitmap: &Bitmap, degrees: f64, outside: Outside) -> Bitmap {
+    let (width, height) = (bitmap.width(), bitmap.height());
+    let turn = Turn { degrees, about: (f64::from(width) / 2.0, f64::from(height) / 2.0) };
+    let window = Window { x: 0, y: 0, width, height };
+    pixels::rotate(bitmap, &turn, window, outside, || Ok::<_, PixelError>(())).expect("a turn")
+}
+
 /// A photograph without transparent parts: coloured patches and fine stripes.
 pub fn patches() -> Bitmap {
     let (width, height) = (160u32, 120u32);
@@ -172,4 +206,78 @@ pub fn patches() -> Bitmap {
 pub fn deep_ramp() -> Bitmap {
     let samples = (0..64 * 48u32).flat_map(|i| [(i * 21) as u16, to_u16((i / 64) as u8), 40_000]).collect();
     Bitmap::from_u16(64, 48, Channels::Rgb, samples).expect("64 by 48")
+}
+
+/// A woven cloth with a printed label on it, with camera noise.
+pub fn labelled_cloth() -> Bitmap {
+    let (width, height) = (200u32, 160u32);
+    let mut noise = 4_321u32;
+    let samples = (0..width * height)
+        .flat_map(|i| {
+            let (x, y) = (f64::from(i % width), f64::from(i / width));
+            let thread = 16.0 * (x * 1.05).sin() * (y * 1.05).sin();
+            let fold = 18.0 * ((x + 0.6 * y) / 38.0).sin();
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = (f64::from(noise >> 16) / 65_535.0 - 0.5) * 6.0;
+            let label = (72.0..132.0).contains(&x) && (58.0..98.0).contains(&y);
+            let line = label && (y as u32 % 8) < 3 && (78.0..124.0).contains(&x) && y > 62.0 && y < 94.0;
+            let rgb = match (label, line) {
+                (_, true) => [40.0, 36.0, 44.0],
+                (true, _) => [238.0, 236.0, 228.0],
+                _ => [60.0, 92.0, 128.0].map(|c| c + thread + fold),
+            };
+            rgb.map(|c| (c + grain).round() as u8)
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 160")
+}
+
+/// The cup cut out, with a tag on a string beside it and a sticker on its glaze.
+pub fn tagged_cup() -> Bitmap {
+    let tagged = |x: f64, y: f64| {
+        let tag = (0.02..0.14).contains(&x) && (0.52..0.68).contains(&y);
+        let string = (0.10..0.30).contains(&x) && (y - 0.56 + (x - 0.1) * 0.5).abs() < 0.008;
+        let sticker = (x - 0.40).powi(2) + (y - 0.38).powi(2) < 0.0024;
+        match () {
+            () if sticker => Some([0.95, 0.8, 0.1]),
+            () if tag => Some([0.9, 0.86, 0.74]),
+            () if string => Some([0.5, 0.3, 0.2]),
+            () => cup(x, y),
+        }
+    };
+    Bitmap::from_u8(200, 180, Channels::Rgba, bytes(&draw(200, 180, &tagged))).expect("200 by 180")
+}
+
+/// A plain product on a backdrop, with dust, lint, a scratch and a sensor spot, and a print that belongs to it.
+pub fn dusty() -> Bitmap {
+    let (width, height) = (300u32, 240u32);
+    let specks =
+        [(40.0, 36.0, 2.2), (120.0, 90.0, 1.6), (176.0, 64.0, 2.6), (250.0, 150.0, 1.8), (88.0, 190.0, 2.0)];
+    let mut noise = 777u32;
+    let samples = (0..width * height)
+        .flat_map(|i| {
+            let (x, y) = (f64::from(i % width) + 0.5, f64::from(i / width) + 0.5);
+            let product = (60.0..240.0).contains(&x) && (48.0..200.0).contains(&y);
+            let mut level = if product { 112.0 + 24.0 * (x / 70.0).sin() } else { 226.0 - 0.04 * (x + y) };
+            // Letters: upright strokes with a bar, in two rows.
+            let (column, row) = (x % 11.0, (y - 140.0) % 20.0);
+            let letter = (80.0..200.0).contains(&x) && (140.0..180.0).contains(&y) && row < 12.0;
+            if letter && (column < 2.2 || (row < 2.2 && column < 7.0)) {
+                level = 232.0;
+            }
+            for (sx, sy, radius) in specks {
+                let covered = (radius - (x - sx).hypot(y - sy) + 0.5).clamp(0.0, 1.0);
+                level += covered * if product && sy < 140.0 { 70.0 } else { -70.0 };
+            }
+            // A fibre, curved.
+            if (140.0..170.0).contains(&x) {
+                let away = (y - 110.0 - ((x - 140.0) / 9.0).sin() * 4.0).abs();
+                level += (1.3 - away).clamp(0.0, 1.0) * 60.0;
+            }
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = (f64::from(noise >> 16) / 65_535.0 - 0.5) * 7.0;
+            [level + grain, level * 0.94 + grain, level * 0.9 + grain].map(|c| c.round() as u8)
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("300 by 240")
 }

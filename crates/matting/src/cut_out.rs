@@ -102,6 +102,13 @@ fn choose(studio: &Studio, iou: f32) -> Choice {
     }
 }
 
+impl Studio {
+    /// Whether the backdrop was plain enough for the matte to be trusted.
+    pub fn is_plain(&self) -> bool {
+        is_plain(self.residual, self.inliers)
+    }
+}
+
 fn is_plain(residual: f32, inliers: f32) -> bool {
     residual < MOST_RESIDUAL && inliers > LEAST_INLIERS
 }

@@ -1,7 +1,13 @@
 //! How far an alpha is from the exact one: the measures of the alpha matting benchmark
 //! (Rhemann et al. 2009) and of segmentation. Values are taken as 0.0..=1.0.
 
+mod colour;
+mod connectivity;
+
 use pixels::Mask;
+
+pub use colour::{edge_colour_error, edge_seen_error};
+pub use connectivity::connectivity_error;
 
 use crate::error::MattingError;
 

@@ -1,6 +1,6 @@
 //! The eight Exif orientations.
 
-use crate::{Bitmap, PixelError, Samples};
+use crate::{Bitmap, Mask, PixelError, Samples};
 
 /// Turns a picture upright: `orientation` is the Exif tag 0x0112, 1..=8. Copies only what has to move; 1 returns the
 /// bitmap itself. Refuses any other number.
@@ -9,11 +9,7 @@ pub fn orient(bitmap: Bitmap, orientation: u8) -> Result<Bitmap, PixelError> {
         return Ok(bitmap);
     }
     if !(1..=8).contains(&orientation) {
-        return Err(PixelError::Argument {
-            name: "orientation",
-            value: orientation.to_string(),
-            allowed: "1 to 8 is allowed",
-        });
+        return Err(refused(orientation));
     }
     let (width, height, channels) = (bitmap.width(), bitmap.height(), bitmap.channels());
     let samples = match bitmap.into_samples() {
@@ -22,6 +18,25 @@ pub fn orient(bitmap: Bitmap, orientation: u8) -> Result<Bitmap, PixelError> {
     };
     let (width, height) = if orientation >= 5 { (height, width) } else { (width, height) };
     Bitmap::new(width, height, channels, samples)
+}
+
+/// The same for a mask.
+pub fn orient_mask(mask: Mask, orientation: u8) -> Result<Mask, PixelError> {
+    if orientation == 1 {
+        return Ok(mask);
+    }
+    if !(1..=8).contains(&orientation) {
+        return Err(refused(orientation));
+    }
+    let (width, height) = (mask.width(), mask.height());
+    let values = mask.values().as_chunks::<1>().0;
+    let values = move_pixels(values, width as usize, height as usize, orientation);
+    let (width, height) = if orientation >= 5 { (height, width) } else { (width, height) };
+    Mask::new(width, height, values)
+}
+
+fn refused(orientation: u8) -> PixelError {
+    PixelError::Argument { name: "orientation", value: orientation.to_string(), allowed: "1 to 8 is allowed" }
 }
 
 fn turn<S: Copy + Default>(

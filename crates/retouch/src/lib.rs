@@ -3,6 +3,15 @@
 //!
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
 
+pub mod colour;
+mod inpaint;
+mod reach;
+mod spots;
+pub mod upright;
+
+pub use inpaint::{Filling, InpaintError, Within, inpaint};
+pub use reach::reaching;
+pub use spots::{Sought, Spots, find_spots};
 mod denoise;
 mod extend;
 mod level;

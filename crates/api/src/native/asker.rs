@@ -59,6 +59,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// The two names in a path.
+pub(crate) struct NamedPart(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedPart {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (whole, part) = named.map_or_else(|_| Default::default(), |Path(names)| names);
+        Ok(Self(whole, part))
+    }
+}
+
 /// For the document: which organization is meant.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

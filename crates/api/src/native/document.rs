@@ -59,6 +59,7 @@ pub(super) fn routes() -> OpenApiRouter<Front> {
         .routes(routes!(run::list))
         .routes(routes!(run::show))
         .routes(routes!(run::result))
+        .routes(routes!(run::further_result))
         .routes(routes!(run::retry))
         .routes(routes!(review::run))
         .routes(routes!(event::follow))

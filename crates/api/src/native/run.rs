@@ -20,10 +20,10 @@ use futures::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
-use service::{Refusal, Service, Thing};
+use service::{Handout, Refusal, Service, Thing};
 use utoipa::{IntoParams, ToSchema};
 
-use super::asker::{Asker, Named, OrgParam};
+use super::asker::{Asker, Named, NamedPart, OrgParam};
 use super::page::{Listing, PageParams, PageView, Paging};
 use super::problem::{Fault, Problem};
 use super::review::ReviewView;
@@ -423,6 +423,37 @@ pub(crate) async fn result(
     let (Some(handout), Some(result)) = (service.result_of(&run), run.state.result()) else {
         return Err(Refusal::NoResult { status: run.state.status(), why: None }.into());
     };
+    send(&handout, &result.name).await
+}
+
+/// Sends one of the further files that a run wrote, by its label.
+#[utoipa::path(
+    get,
+    path = "/runs/{run_id}/results/{label}",
+    tag = "Runs",
+    operation_id = "download_further_run_result",
+    params(
+        ("run_id" = String, Path, description = "The run's id."),
+        ("label" = String, Path, description = "The file's label."),
+        OrgParam,
+    ),
+    responses((status = 200, description = "The file.", body = Vec<u8>, content_type = "image/*"))
+)]
+pub(crate) async fn further_result(
+    State(service): State<Service>,
+    Asker { caller, choice }: Asker,
+    named: NamedPart,
+) -> Result<Response, Problem> {
+    let NamedPart(id, label) = named;
+    let run = service.run(&caller, &choice, Named(id).id(Thing::Run)?).await?;
+    let Some(result) = run.state.result() else {
+        return Err(Refusal::NoResult { status: run.state.status(), why: None }.into());
+    };
+    let Some(file) = result.more.get(&label) else { return Err(Problem::missing(Thing::Image, &label)) };
+    send(&service.handout(file.image.clone()), &file.name).await
+}
+
+async fn send(handout: &Handout, name: &FileName) -> Result<Response, Problem> {
     let bytes = handout.stream(None).await?.bytes.inspect(|next| {
         // The status is out already: all that can be done is to break off, which the length makes noticeable.
         if let Err(error) = next {
@@ -430,12 +461,12 @@ pub(crate) async fn result(
         }
     });
     let mut response = Body::from_stream(bytes).into_response();
-    let name = utf8_percent_encode(result.name.as_str(), ATTRIBUTE);
+    let name = utf8_percent_encode(name.as_str(), ATTRIBUTE);
     for (header, value) in [
-        (CONTENT_TYPE, result.image.media_type.clone()),
-        (CONTENT_LENGTH, result.image.bytes.to_string()),
+        (CONTENT_TYPE, handout.image.media_type.clone()),
+        (CONTENT_LENGTH, handout.image.bytes.to_string()),
         (CONTENT_DISPOSITION, format!("inline; filename*=UTF-8''{name}")),
-        (ETAG, format!("\"{}\"", result.image.hash)),
+        (ETAG, format!("\"{}\"", handout.image.hash)),
         // A result in review may be replaced by another.
         (CACHE_CONTROL, "private, no-cache".to_owned()),
         // An image opened by itself in a browser runs nothing.

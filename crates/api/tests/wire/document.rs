@@ -38,6 +38,7 @@ async fn every_documented_path_answers_alike_in_every_spelling() {
             .replace("{organizationId}", &house.get("org"))
             .replace("{workflowId}", &house.get("export_only"))
             .replace("{executionId}", "00000000-0000-0000-0000-000000000000")
+            .replace("{output}", "mask")
             .replace("{contentHash}", &house.get("shoe"))
             .replace("{fileName}", "a.png");
         assert!(!filled.contains('{'), "{filled}");

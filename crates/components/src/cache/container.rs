@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use domain::run::ModelUse;
-use pixels::{Bitmap, Channels, Format, Mask, Samples};
+use pixels::{Bitmap, Channels, Format, Mask, Rights, Samples};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::edit_filename::Edit;
 use crate::frame::Remarks;
-use crate::{Backdrop, Frame, Ink, Origin, Shadow, ShadowKind, Subject};
+use crate::{Backdrop, Blend, Frame, Ink, Mark, Origin, Shadow, ShadowKind, Subject};
 
 pub(super) const MAGIC: &[u8; 8] = b"PSSTEP02";
 const CHECKSUM: usize = 32;
@@ -22,6 +22,7 @@ struct Header {
     subject: LayerHeader,
     photo: Option<LayerHeader>,
     shadows: Vec<ShadowHeader>,
+    marks: Vec<MarkHeader>,
     origin: OriginHeader,
     name_edits: Vec<Edit>,
     remarks: Vec<RemarksHeader>,
@@ -58,6 +59,13 @@ struct ShadowHeader {
 }
 
 #[derive(Serialize, Deserialize)]
+struct MarkHeader {
+    layer: LayerHeader,
+    blend: Blend,
+    opacity: f32,
+}
+
+#[derive(Serialize, Deserialize)]
 enum InkHeader {
     Plain([u8; 3]),
 }
@@ -69,6 +77,8 @@ struct OriginHeader {
     depth: u8,
     profile: String,
     dpi: Option<f64>,
+    copyright: Option<String>,
+    artist: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +132,10 @@ impl Packed {
         }
     }
 
+    fn mark(&mut self, mark: &Mark) -> MarkHeader {
+        MarkHeader { layer: self.layer(&mark.layer), blend: mark.blend, opacity: mark.opacity }
+    }
+
     fn backdrop(&mut self, backdrop: &Backdrop) -> BackdropHeader {
         match backdrop {
             Backdrop::Plain(colour) => BackdropHeader::Plain(*colour),
@@ -138,6 +152,7 @@ pub(super) fn pack(frame: &Frame) -> Vec<u8> {
         subject: blocks.layer(&frame.subject),
         photo: frame.photo.as_ref().map(|photo| blocks.layer(photo)),
         shadows: frame.shadows.iter().map(|shadow| blocks.shadow(shadow)).collect(),
+        marks: frame.marks.iter().map(|mark| blocks.mark(mark)).collect(),
         background: frame.background.as_ref().map(|backdrop| blocks.backdrop(backdrop)),
         origin: OriginHeader {
             size: frame.origin.size,
@@ -145,6 +160,8 @@ pub(super) fn pack(frame: &Frame) -> Vec<u8> {
             depth: frame.origin.depth,
             profile: frame.origin.profile.clone(),
             dpi: frame.origin.dpi,
+            copyright: frame.origin.rights.copyright.clone(),
+            artist: frame.origin.rights.artist.clone(),
         },
         name_edits: frame.name_edits.clone(),
         remarks: frame
@@ -215,6 +232,10 @@ impl Unpacked<'_> {
         })
     }
 
+    fn mark(&mut self, header: &MarkHeader) -> Result<Mark, &'static str> {
+        Ok(Mark { layer: self.layer(&header.layer)?, blend: header.blend, opacity: header.opacity })
+    }
+
     fn backdrop(&mut self, header: &BackdropHeader) -> Result<Backdrop, &'static str> {
         Ok(match header {
             BackdropHeader::Plain(colour) => Backdrop::Plain(*colour),
@@ -246,6 +267,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
         subject: blocks.layer(&header.subject)?,
         photo: header.photo.as_ref().map(|photo| blocks.layer(photo)).transpose()?,
         shadows: header.shadows.iter().map(|shadow| blocks.shadow(shadow)).collect::<Result<_, _>>()?,
+        marks: header.marks.iter().map(|mark| blocks.mark(mark)).collect::<Result<_, _>>()?,
         background: header.background.as_ref().map(|backdrop| blocks.backdrop(backdrop)).transpose()?,
         origin: Origin {
             size: header.origin.size,
@@ -253,8 +275,10 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
             depth: header.origin.depth,
             profile: header.origin.profile,
             dpi: header.origin.dpi,
+            rights: Rights { copyright: header.origin.copyright, artist: header.origin.artist },
         },
         encoded: None,
+        more: Vec::new(),
         name_edits: header.name_edits,
         remarks: header
             .remarks
@@ -287,6 +311,9 @@ mod tests {
         let photo = Bitmap::from_u8(2, 2, Channels::Rgb, (0..12).collect()).expect("2 by 2");
         frame.photo = Some(Subject { bitmap: Arc::new(photo), x: -4, y: 7 });
         let mask = Mask::new(4, 2, (0..8).collect()).expect("4 by 2");
+        let mark = Bitmap::from_u8(1, 2, Channels::Rgba, vec![5; 8]).expect("1 by 2");
+        let layer = Subject { bitmap: Arc::new(mark), x: 3, y: 4 };
+        frame.marks.push(Mark { layer, blend: Blend::Screen, opacity: 0.5 });
         frame.shadows.push(Shadow {
             kind: ShadowKind::Contact,
             mask: Arc::new(mask),
@@ -296,6 +323,7 @@ mod tests {
             opacity: 0.35,
         });
         frame.origin.dpi = Some(299.9994);
+        frame.origin.rights.artist = Some("Mara".into());
         frame.note("said");
         frame.confidence(0.25);
         frame.made_by(ModelUse {

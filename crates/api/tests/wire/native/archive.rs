@@ -50,7 +50,16 @@ async fn the_results_of_an_order_come_as_one_file() {
     let names: Vec<String> = archive.file_names().map(|name| name.expect("text").into_owned()).collect();
     assert_eq!(
         names,
-        ["shirt.png", "Shirt (2).png", "grün & co.png", "manifest.csv", "manifest.json"],
+        [
+            "shirt.png",
+            "shirt_mask.png",
+            "Shirt (2).png",
+            "Shirt_mask (2).png",
+            "grün & co.png",
+            "grün & co_mask.png",
+            "manifest.csv",
+            "manifest.json",
+        ],
         "unique in any case, oldest first"
     );
     let mut read = |name: &str| {
@@ -67,6 +76,8 @@ async fn the_results_of_an_order_come_as_one_file() {
         let bytes = read(row["file"].as_str().expect("a file"));
         assert_eq!(row["result_sha256"], json!(sha256(&bytes).to_string()));
         assert_eq!(row["bytes"], json!(bytes.len()));
+        let mask = &row["more"]["mask"];
+        assert_eq!(mask["sha256"], json!(sha256(&read(mask["file"].as_str().expect("a file"))).to_string()));
     }
     assert_eq!(rows[0]["labels"]["sku"], json!("4711, \"red\""));
     assert_eq!((&rows[3]["file"], &rows[3]["failure"]), (&json!(null), &json!("image_unreadable")));

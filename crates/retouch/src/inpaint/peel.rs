@@ -1,0 +1,63 @@
+//! A first guess for a small hole: filled from its edge inwards, each pixel from the patch that fits best to what is
+//! known around it so far (the onion peel of Newson et al. 2014).
+
+use super::canvas::State;
+use super::level::{Level, REACH};
+
+/// Patches that are looked at for each pixel.
+const LOOKED_AT: usize = 1500;
+
+/// Fills the hole of a level, and returns the source of the patch around each pixel that was filled.
+pub(crate) fn peel(level: &mut Level, sources: &[u32]) -> Vec<Option<usize>> {
+    let mut order: Vec<u32> =
+        (0..level.state.len()).filter(|&at| level.state[at] == State::Hole).map(|at| at as u32).collect();
+    order.sort_by_key(|&at| level.depth[at as usize]);
+    let mut known: Vec<bool> = level.state.iter().map(|state| *state == State::Source).collect();
+    let mut nearest = vec![None; level.state.len()];
+    // Every so many sources, so that all parts of the surroundings have their say.
+    let stride = sources.len().div_ceil(LOOKED_AT).max(1);
+    for (turn, &index) in order.iter().enumerate() {
+        let index = index as usize;
+        let middle = level.middle_for(index);
+        let near: Vec<(usize, [i16; 4])> =
+            around(level, middle).filter(|&at| known[at]).map(|at| (at, level.pixels[at])).collect();
+        let mut best = (u32::MAX, sources[0] as usize);
+        let mut attempt = |source: usize| {
+            let mut sum = 0u32;
+            for &(at, pixel) in &near {
+                let other = level.pixels[at + source - middle];
+                sum = (0..4).fold(sum, |sum, c| {
+                    let away = i32::from(pixel[c]) - i32::from(other[c]);
+                    sum.saturating_add((away * away) as u32)
+                });
+                if sum >= best.0 {
+                    return;
+                }
+            }
+            best = (sum, source);
+        };
+        for &source in sources.iter().skip(turn % stride).step_by(stride) {
+            attempt(source as usize);
+        }
+        // What continues the match of a neighbour keeps pieces together.
+        for step in [1isize, -1, level.width as isize, -(level.width as isize)] {
+            let beside = usize::try_from(middle as isize + step).ok();
+            if let Some(source) = beside.and_then(|beside| *nearest.get(beside)?) {
+                let source = (source as isize - step) as usize;
+                if level.is_source[source] {
+                    attempt(source);
+                }
+            }
+        }
+        nearest[middle] = Some(best.1);
+        level.pixels[index] = level.pixels[index + best.1 - middle];
+        known[index] = true;
+    }
+    nearest
+}
+
+fn around(level: &Level, middle: usize) -> impl Iterator<Item = usize> {
+    let first = middle - REACH * level.width - REACH;
+    let width = level.width;
+    (0..2 * REACH + 1).flat_map(move |y| (0..2 * REACH + 1).map(move |x| first + y * width + x))
+}
