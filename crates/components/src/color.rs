@@ -17,7 +17,6 @@ use crate::product::{is_plain, product_seen};
 use crate::setting::ImageRef;
 use crate::{Backdrop, Context, Fault, Frame};
 
-pub use points::Points;
 pub use settings::{ApplyTo, Protect, Settings, WhiteBalance};
 
 /// Longest side of the picture that statistics are made of.

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Clean, Color, Combine, Context, Crop, DropShadow, EditFilename, Export, Fault, FillBackground, Frame,
-    InputComponent, RemoveBackground, RemoveObject, Rotate, SetOnCanvas, Straighten, Watermark, settings,
+    Clean, Color, Combine, Context, Crop, Denoise, DropShadow, EditFilename, Export, Fault, FillBackground,
+    Frame, InputComponent, RemoveBackground, RemoveObject, Resize, Rotate, SetOnCanvas, Sharpen, Straighten,
+    Upscale, Watermark, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -149,10 +150,14 @@ pub const ALL: &[Entry] = &[
     Entry::of::<RemoveObject>(),
     Entry::of::<Clean>(),
     Entry::of::<Crop>(),
+    Entry::of::<Resize>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),
     Entry::of::<DropShadow>(),
     Entry::of::<FillBackground>(),
+    Entry::of::<Upscale>(),
+    Entry::of::<Denoise>(),
+    Entry::of::<Sharpen>(),
     Entry::of::<Watermark>(),
     Entry::of::<EditFilename>(),
     Entry::of::<Export>(),

@@ -48,6 +48,8 @@ pub struct Origin {
     pub profile: String,
     /// Resolution in dots per inch, when stored.
     pub dpi: Option<f64>,
+    /// Whose picture the file says it is.
+    pub rights: pixels::Rights,
 }
 
 /// The finished file.
@@ -57,6 +59,21 @@ pub struct Encoded {
     pub bytes: Arc<Vec<u8>>,
     /// Its format.
     pub format: pixels::Format,
+}
+
+/// A further finished file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedFile {
+    /// Its label among the outputs.
+    pub label: String,
+    /// Pattern of its name; empty is the usual one.
+    pub pattern: String,
+    /// The file.
+    pub file: Encoded,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
 }
 
 /// What a step had to say about its result.
@@ -97,6 +114,8 @@ pub struct Frame {
     pub origin: Origin,
     /// The finished file, after the last step.
     pub encoded: Option<Encoded>,
+    /// Further finished files, after the last step.
+    pub more: Vec<NamedFile>,
     /// What becomes of the file's name; kept as rules, so that one cached frame serves files of any name.
     pub(crate) name_edits: Vec<Edit>,
     /// What each finished step had to say; the last entry belongs to the step that runs.
@@ -117,6 +136,7 @@ impl Frame {
             background: None,
             origin,
             encoded: None,
+            more: Vec::new(),
             name_edits: Vec::new(),
             remarks: Vec::new(),
         }
@@ -125,8 +145,14 @@ impl Frame {
     /// What frames begin as, before `input` has read the file: one transparent pixel.
     pub(crate) fn unread() -> Self {
         let pixel = Bitmap::from_u8(1, 1, Channels::Rgba, vec![0; 4]).expect("four samples are one pixel");
-        let origin =
-            Origin { size: (1, 1), format: pixels::Format::Png, depth: 8, profile: String::new(), dpi: None };
+        let origin = Origin {
+            size: (1, 1),
+            format: pixels::Format::Png,
+            depth: 8,
+            profile: String::new(),
+            dpi: None,
+            rights: pixels::Rights::default(),
+        };
         Self::new(pixel, origin)
     }
 
@@ -184,7 +210,8 @@ impl Frame {
     /// Bytes its layers and its file take in memory.
     pub fn byte_len(&self) -> usize {
         let shadows: usize = self.shadows.iter().map(|shadow| shadow.mask.values().len()).sum();
-        let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len());
+        let more: usize = self.more.iter().map(|named| named.file.bytes.len()).sum();
+        let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len()) + more;
         let marks: usize = self.marks.iter().map(|mark| mark.layer.bitmap.byte_len()).sum();
         // Before it is cut out, the photo is the subject itself.
         let photo = self.photo.as_ref().filter(|photo| !Arc::ptr_eq(&photo.bitmap, &self.subject.bitmap));
@@ -245,6 +272,19 @@ impl Frame {
         from: (u32, u32),
         to: (u32, u32),
     ) -> Result<(), Fault> {
+        self.scale_with((x, y), from, to, |bitmap, width, height| {
+            Ok(pixels::resize(bitmap, width, height, Filter::Lanczos3)?)
+        })
+    }
+
+    /// As [`Frame::scale_from`], with the subject's pixels made by `resized` from its bitmap, for a width and a height.
+    pub(crate) fn scale_with(
+        &mut self,
+        (x, y): (u32, u32),
+        from: (u32, u32),
+        to: (u32, u32),
+        resized: impl FnOnce(&Bitmap, u32, u32) -> Result<Bitmap, Fault>,
+    ) -> Result<(), Fault> {
         let scale = (f64::from(to.0) / f64::from(from.0), f64::from(to.1) / f64::from(from.1));
         // Both edges are rounded, not the length: layers that touched still touch.
         let span = |start: i64, length: u32, scale: f64| {
@@ -252,13 +292,20 @@ impl Frame {
             let last = ((start + i64::from(length)) as f64 * scale).round() as i64;
             (first, u32::try_from(last - first).unwrap_or(1).max(1))
         };
+        let mut resized = Some(resized);
         let marks = self.marks.iter_mut().map(|mark| &mut mark.layer);
         for layer in std::iter::once(&mut self.subject).chain(&mut self.photo).chain(marks) {
             let (left, width) = span(layer.x - i64::from(x), layer.bitmap.width(), scale.0);
             let (top, height) = span(layer.y - i64::from(y), layer.bitmap.height(), scale.1);
             (layer.x, layer.y) = (left, top);
+            // The subject comes first; the photo is only looked at.
+            let resized = resized.take();
             if (width, height) != (layer.bitmap.width(), layer.bitmap.height()) {
-                layer.bitmap = Arc::new(pixels::resize(&layer.bitmap, width, height, Filter::Lanczos3)?);
+                let bitmap = &layer.bitmap;
+                layer.bitmap = Arc::new(match resized {
+                    Some(resized) => resized(bitmap, width, height)?,
+                    None => pixels::resize(bitmap, width, height, Filter::Lanczos3)?,
+                });
             }
         }
         for shadow in &mut self.shadows {

@@ -54,6 +54,7 @@ impl Component for Input {
             depth: decoded.header.depth,
             profile: decoded.source_profile,
             dpi: decoded.dpi.map(|(across, _)| across),
+            rights: decoded.rights,
         };
         let remarks = std::mem::take(&mut frame.remarks);
         *frame = Frame::new(decoded.bitmap, origin);

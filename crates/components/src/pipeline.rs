@@ -12,12 +12,12 @@ use crate::cache::Key;
 use crate::combine::area_max;
 use crate::component::{Component, Entry, bytes, entry};
 use crate::context;
-use crate::edit_filename::result_name;
+use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
 use crate::{
-    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
-    SetOnCanvas, settings,
+    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits, Resize,
+    SetOnCanvas, Upscale, settings,
 };
 
 /// The picture to be worked on.
@@ -73,6 +73,7 @@ pub fn process_together(
 ) -> Result<Product, Fault> {
     let entries = entries_of(steps)?;
     let (first, more) = inputs.split_first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+    check_name(first.name, steps)?;
     let joint = match more {
         [] => steps.len(),
         _ => entries
@@ -110,16 +111,28 @@ pub fn process_together(
         let millis = line.step(index, &mut frame, others)?;
         reports.push(report(&steps[index], entries[index], &frame.remarks[index], Some(millis)));
     }
-    let size = (frame.width, frame.height);
+    let (size, edits) = ((frame.width, frame.height), &frame.name_edits);
     let file = frame.encoded.take().ok_or_else(|| Fault::input("workflow_invalid", NO_EXPORT))?;
     let file = File {
-        name: result_name(first.name, &frame.name_edits, size, file.format.extension()),
+        name: result_name(first.name, edits, size, file.format.extension()),
         media_type: file.format.mime(),
         bytes: Arc::unwrap_or_clone(file.bytes),
         width: size.0,
         height: size.1,
     };
-    Ok(Product { file, more: BTreeMap::new(), reports })
+    let more = frame.more.into_iter().map(|named| {
+        let size = (named.width, named.height);
+        let kind = named.file.format;
+        let further = File {
+            name: output_name(first.name, &file.name, (&named.label, &named.pattern), size, kind.extension()),
+            media_type: kind.mime(),
+            bytes: Arc::unwrap_or_clone(named.file.bytes),
+            width: size.0,
+            height: size.1,
+        };
+        (named.label, further)
+    });
+    Ok(Product { more: more.collect(), file, reports })
 }
 
 /// One picture on its way, with the name of each step's result.
@@ -228,10 +241,13 @@ fn needed_size(steps: &[Step]) -> Option<(u32, u32)> {
     // What neither measures nor moves pixels may stand in between.
     let first =
         middle.find(|step| ![EditFilename::KIND, FillBackground::KIND].contains(&step.kind.as_str()))?;
-    if first.kind != SetOnCanvas::KIND {
-        return None;
+    match first.kind.as_str() {
+        SetOnCanvas::KIND => {
+            settings::read::<<SetOnCanvas as Component>::Settings>(&first.settings).ok()?.needs()
+        }
+        Resize::KIND => settings::read::<<Resize as Component>::Settings>(&first.settings).ok()?.needs(),
+        _ => None,
     }
-    settings::read::<<SetOnCanvas as Component>::Settings>(&first.settings).ok()?.needs()
 }
 
 /// Bytes the work on pictures that go into one result needs at its peak, without networks and cache. `named` are the
@@ -269,6 +285,16 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             // Before they are joined, each picture has a canvas of its own.
             let pictures = if several { images.len() as f64 } else { 1.0 };
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
+        }
+        if step.kind == Resize::KIND
+            && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)
+        {
+            canvas = canvas.max(resize.most_megapixels(canvas));
+        }
+        if step.kind == Upscale::KIND
+            && let Ok(upscale) = settings::read::<<Upscale as Component>::Settings>(&step.settings)
+        {
+            canvas = canvas.max(upscale.most_megapixels(canvas));
         }
         if let Some(entry) = entry(&step.kind).filter(|entry| entry.kind != InputComponent::KIND) {
             if (entry.needs_photo)(&step.settings) {

@@ -261,7 +261,8 @@ fn network_alpha(bitmap: &Bitmap, network: &Network) -> Result<(Mask, bool), Fau
     Ok((Mask::new(bitmap.width(), bitmap.height(), to_mask(&plane))?, left_out))
 }
 
-fn model_use(info: &NetworkInfo) -> ModelUse {
+/// What a result says about the network that made it.
+pub(crate) fn model_use(info: &NetworkInfo) -> ModelUse {
     ModelUse {
         id: info.id.clone(),
         sha256: Some(info.sha256.clone()),

@@ -1,5 +1,6 @@
 //! The components on real pictures: golden pictures, and what must hold for every picture.
 
+mod export;
 mod golden;
 mod pipeline;
 mod scene;

@@ -90,6 +90,47 @@ pub fn stool_cut_out() -> Bitmap {
     Bitmap::from_u8(180, 200, Channels::Rgba, bytes(&draw(180, 200, &stool))).expect("180 by 200")
 }
 
+/// The cup cut out, as small as a thumbnail.
+pub fn cup_small() -> Bitmap {
+    Bitmap::from_u8(44, 40, Channels::Rgba, bytes(&draw(44, 40, &cup))).expect("44 by 40")
+}
+
+/// Adds what a camera adds in bad light: Gaussian noise of some 8 levels, the same in all places and every time.
+fn add_noise(samples: &mut [u8], channels: usize, is_noisy: impl Fn(&[u8]) -> bool) {
+    let mut state = 99_991u32;
+    for pixel in samples.chunks_exact_mut(channels) {
+        let noisy = is_noisy(pixel);
+        for sample in &mut pixel[..3] {
+            let grain: i64 = (0..12)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    i64::from(state >> 16) - 32_768
+                })
+                .sum();
+            if noisy {
+                *sample = (i64::from(*sample) + grain * 8 / 65_536).clamp(0, 255) as u8;
+            }
+        }
+    }
+}
+
+/// The cup and a ball on a plain backdrop, in bad light; the outermost columns are clean white.
+pub fn cup_noisy() -> Bitmap {
+    let Samples::U8(mut samples) = cup_on_backdrop().into_samples() else { panic!("8 bit") };
+    for row in samples.chunks_exact_mut(200 * 3) {
+        row[..20 * 3].fill(255);
+    }
+    add_noise(&mut samples, 3, |pixel| pixel != [255; 3]);
+    Bitmap::from_u8(200, 180, Channels::Rgb, samples).expect("200 by 180")
+}
+
+/// The cup cut out, in bad light.
+pub fn cup_noisy_cut_out() -> Bitmap {
+    let Samples::U8(mut samples) = cup_cut_out().into_samples() else { panic!("8 bit") };
+    add_noise(&mut samples, 4, |pixel| pixel[3] > 0);
+    Bitmap::from_u8(200, 180, Channels::Rgba, samples).expect("200 by 180")
+}
+
 /// The cup and a ball beside it, on a plain backdrop that darkens a little towards one corner, with camera noise.
 pub fn cup_on_backdrop() -> Bitmap {
     let both = |x: f64, y: f64| {

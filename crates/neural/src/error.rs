@@ -141,7 +141,7 @@ pub enum ModelError {
     },
     /// The network computes something else than it should.
     #[error(
-        "`{id}` fails its self-test on {backend} in {precision}: alpha is off by {difference:.4}, at most {tolerance} is allowed"
+        "`{id}` fails its self-test on {backend} in {precision}: its output is off by {difference:.4}, at most {tolerance} is allowed"
     )]
     SelfTest {
         /// The model's id.
@@ -150,7 +150,7 @@ pub enum ModelError {
         backend: &'static str,
         /// The precision it ran in.
         precision: &'static str,
-        /// Largest difference of a cell's mean alpha.
+        /// Largest difference of a value that was looked at.
         difference: f32,
         /// Largest difference allowed.
         tolerance: f32,

@@ -5,9 +5,11 @@ pub mod backend;
 mod client;
 mod cpu;
 mod error;
+mod keras;
 mod manifest;
 mod network;
 mod onnx_outputs;
+mod onnx_writer;
 mod record;
 mod report;
 mod runtime;
@@ -19,7 +21,9 @@ mod unpack;
 
 pub use backend::{Backend, BackendInfo, BackendKind, Precision};
 pub use error::{ModelError, NeuralError, Unavailable};
-pub use manifest::{Client, FileMark, Golden, Item, Manifest, Model, PackFile, RuntimePack, Source, Task};
+pub use manifest::{
+    Client, FileFormat, FileMark, Golden, Item, Manifest, Model, PackFile, RuntimePack, Source, Task,
+};
 pub use network::{Network, NetworkInfo};
 pub use report::{Fetched, Listed, Progress, Stage, Status, Verified};
 pub use runtime::{BackendChoice, Runtime, RuntimeOptions};

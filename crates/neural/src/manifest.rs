@@ -21,11 +21,35 @@ pub struct Manifest {
 }
 
 /// What a network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// Separates the product from what is around it: a picture in, alpha out.
     CutOut,
+    /// Enlarges: a picture of any size in, one several times larger out.
+    Upscale,
+}
+
+impl Task {
+    /// Returns the task as a reader says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CutOut => "cut-outs",
+            Self::Upscale => "enlarging",
+        }
+    }
+}
+
+/// The format of a published model file; every file is kept as ONNX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileFormat {
+    /// Kept as it is, without the outputs that nobody reads.
+    #[default]
+    Onnx,
+    /// The layers model of TensorFlow.js, made from Keras: `model.json` and then its shards, converted when it is
+    /// fetched.
+    Keras,
 }
 
 /// One network: where it comes from, what it must be, and how it is fed.
@@ -49,10 +73,16 @@ pub struct Model {
     pub members: Vec<String>,
     /// The published model file.
     pub published: FileMark,
-    /// The file that is kept: the published one with only the wanted output (see [`OutputSpec::name`]).
+    /// The format of the published file.
+    #[serde(default)]
+    pub format: FileFormat,
+    /// The file that is kept: the published one as ONNX with only the wanted output (see [`OutputSpec::name`]).
     pub kept: FileMark,
     /// Whether the network keeps its quality when computed in bfloat16.
     pub bf16: bool,
+    /// Whether it is so small that a native runtime is not worth its fetch and its start.
+    #[serde(default)]
+    pub tiny: bool,
     /// What it takes.
     pub input: InputSpec,
     /// What it gives.
@@ -137,7 +167,8 @@ pub struct FileMark {
     pub bytes: u64,
 }
 
-/// The mean alpha of each cell of a 16 by 16 grid over the output for the self-test picture.
+/// What a network must give for the self-test picture: the mean alpha of each cell of a 16 by 16 grid over the output,
+/// or values spread evenly over an output that is no alpha.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
@@ -145,8 +176,20 @@ pub struct Golden {
     pub tolerance_f32: f32,
     /// Largest difference allowed in bfloat16.
     pub tolerance_bf16: f32,
-    /// Sixteen rows of sixteen cells, in ten-thousandths.
+    /// Sixteen rows of sixteen cells, in ten-thousandths; for alpha.
+    #[serde(default)]
     pub rows: Vec<Vec<u16>>,
+    /// Evenly spread values, as the network gives them; for an output that is no alpha.
+    #[serde(default)]
+    pub values: Vec<f32>,
+}
+
+impl Golden {
+    /// Lists the expected values in the order of the self-test.
+    pub(crate) fn expected(&self) -> Vec<f32> {
+        let cells = self.rows.iter().flatten().map(|cell| f32::from(*cell) / 10_000.0);
+        cells.chain(self.values.iter().copied()).collect()
+    }
 }
 
 /// A model or a runtime pack, where the difference does not matter.
@@ -265,10 +308,17 @@ impl<'a> Item<'a> {
             if model.members.is_empty() {
                 return Err("names no members".into());
             }
-            if let Some(golden) = &model.golden
-                && (golden.rows.len() != 16 || golden.rows.iter().any(|row| row.len() != 16))
-            {
-                return Err("the golden grid is not 16 by 16".into());
+            if let Some(golden) = &model.golden {
+                let is_grid = golden.rows.len() == 16 && golden.rows.iter().all(|row| row.len() == 16);
+                match &model.output.shape {
+                    None if !is_grid || !golden.values.is_empty() => {
+                        return Err("the golden grid is not 16 by 16".into());
+                    }
+                    Some(_) if golden.values.len() != GOLDEN_VALUES || !golden.rows.is_empty() => {
+                        return Err(format!("it has no {GOLDEN_VALUES} golden values"));
+                    }
+                    _ => {}
+                }
             }
         }
         if let Some(wrong) = hashes.into_iter().find(|hash| !is_hash(hash)) {
@@ -282,6 +332,9 @@ impl<'a> Item<'a> {
         Ok(())
     }
 }
+
+/// How many values of an output that is no alpha the self-test looks at.
+pub(crate) const GOLDEN_VALUES: usize = 32;
 
 /// Name of the one file a model is kept as.
 pub(crate) const MODEL_FILE: &str = "model.onnx";
@@ -320,7 +373,8 @@ mod tests {
     #[test]
     fn the_embedded_manifest_is_whole() {
         let manifest = Manifest::parse(EMBEDDED).unwrap();
-        assert_eq!(manifest.items().map(Item::id).collect::<Vec<_>>(), ["isnet-1024", "u2netp", "openvino"]);
+        let ids: Vec<_> = manifest.items().map(Item::id).collect();
+        assert_eq!(ids, ["isnet-1024", "u2netp", "esrgan-thick", "openvino"]);
         for model in &manifest.models {
             assert!(model.golden.is_some(), "{} cannot be tested", model.id);
         }
@@ -338,7 +392,8 @@ mod tests {
     #[test]
     fn an_unknown_id_lists_the_known_ones() {
         let error = Manifest::embedded().find("isnet").unwrap_err().to_string();
-        assert_eq!(error, "no model is called `isnet`; there are `isnet-1024`, `u2netp`, `openvino`");
+        let known = "`isnet-1024`, `u2netp`, `esrgan-thick`, `openvino`";
+        assert_eq!(error, format!("no model is called `isnet`; there are {known}"));
     }
 
     #[test]

@@ -65,11 +65,23 @@ impl Network {
     }
 
     /// Computes alpha for one input tensor (see [`InputSpec::tensor`]): f32 [height, width], 0 background, 1 product.
+    /// A network whose output is no alpha gives its values in the shape of [`crate::OutputSpec::shape`];
+    /// one that enlarges gives f32 [1, 3, height, width], sRGB from 0 to 1.
     pub fn run(&self, input: &Tensor) -> Result<Tensor, NeuralError> {
         let started = Instant::now();
-        let alpha = self_test::alpha(&self.model, self.backend.as_ref(), input)?;
+        let values = self_test::output(&self.model, self.backend.as_ref(), input)?;
         tracing::debug!(network = %self.identity(), elapsed_ms = started.elapsed().as_millis() as u64, "ran the network");
-        Tensor::new(vec![self.model.input.height, self.model.input.width], alpha)
+        let shape = match &self.model.output {
+            output if output.times.is_some() => output.shape_for(input.shape(), self.model.input.shape()),
+            output => output.shape.clone(),
+        };
+        let alpha = || vec![self.model.input.height, self.model.input.width];
+        Tensor::new(shape.unwrap_or_else(alpha), values)
+    }
+
+    /// Returns how many times larger than its input a picture is that comes out; `None` where none does.
+    pub fn times(&self) -> Option<usize> {
+        self.model.output.times
     }
 
     /// Returns a text that differs whenever outputs may: model, its hash, runtime, version and precision.

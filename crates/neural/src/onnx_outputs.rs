@@ -96,7 +96,8 @@ fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+/// Appends a number in the variable-length form of protocol buffers.
+pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -1,5 +1,6 @@
 //! Chooses the network and the runtime for a task, once, and keeps it warm.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,7 +71,8 @@ impl RuntimeOptions {
 pub struct Runtime {
     options: RuntimeOptions,
     store: ModelStore,
-    cut_out: Mutex<Option<Choice>>,
+    /// What was chosen for each task; the lock of one does not wait for the fetch of another.
+    chosen: BTreeMap<Task, Mutex<Option<Choice>>>,
 }
 
 /// What was chosen for a task, and what would make another choice better.
@@ -101,7 +103,9 @@ impl Runtime {
                 store.manifest().models.iter().map(|model| format!("`{}`", model.id)).collect::<Vec<_>>();
             return Err(ModelError::Unknown { id: id.clone(), known: known.join(", ") });
         }
-        Ok(Self { options, store, cut_out: Mutex::new(None) })
+        let tasks = [Task::CutOut, Task::Upscale];
+        let chosen = tasks.into_iter().map(|task| (task, Mutex::new(None))).collect();
+        Ok(Self { options, store, chosen })
     }
 
     /// Returns the options.
@@ -114,40 +118,47 @@ impl Runtime {
         &self.store
     }
 
-    /// Returns the network that cuts out products, loading it (and fetching it, unless offline) the first time.
+    /// Returns the network that cuts out products; see [`Runtime::network`].
+    pub fn cut_out(&self) -> Result<Arc<Network>, Unavailable> {
+        self.network(Task::CutOut)
+    }
+
+    /// Returns the network for a task, loading it (and fetching it, unless offline) the first time.
     ///
     /// A second choice is kept until the first appears in the folder or [`Runtime::prepare`] is called, so that a
     /// registry that cannot be reached delays one call and not each.
-    pub fn cut_out(&self) -> Result<Arc<Network>, Unavailable> {
-        let mut chosen = self.cut_out.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn network(&self, task: Task) -> Result<Arc<Network>, Unavailable> {
+        let mut chosen = self.chosen[&task].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(choice) = chosen.as_ref()
             && !choice.missing.iter().any(|id| self.is_there(id))
         {
             return choice.outcome.clone();
         }
-        self.choose(&mut chosen, &mut |_| {})
+        self.choose(task, &mut chosen, &mut |_| {})
     }
 
     /// Fetches, tests and loads what [`Runtime::cut_out`] needs, telling how far it is; tries again what failed before.
     pub fn prepare(&self, progress: ProgressFn<'_>) -> Result<Arc<Network>, Unavailable> {
-        let mut chosen = self.cut_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = Task::CutOut;
+        let mut chosen = self.chosen[&task].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Choice { outcome: Ok(network), missing }) = chosen.as_ref()
             && missing.is_empty()
         {
             return Ok(network.clone());
         }
-        self.choose(&mut chosen, progress)
+        self.choose(task, &mut chosen, progress)
     }
 
     fn choose(
         &self,
+        task: Task,
         chosen: &mut Option<Choice>,
         progress: ProgressFn<'_>,
     ) -> Result<Arc<Network>, Unavailable> {
         let mut reasons = Vec::new();
         let mut missing = Vec::new();
         let mut outcome = None;
-        for model in self.candidates(Task::CutOut) {
+        for model in self.candidates(task) {
             match self.load(model, &reasons, &mut missing, progress) {
                 Ok(network) => {
                     outcome = Some(Arc::new(network));
@@ -164,7 +175,7 @@ impl Runtime {
                 "loaded network `{}`",
                 network.info().id
             ),
-            None => tracing::warn!(reasons = ?reasons, "no network is available for cut-outs"),
+            None => tracing::warn!(reasons = ?reasons, "no network is available for {}", task.name()),
         }
         let outcome = outcome.ok_or(Unavailable { reasons, strict: self.options.strict });
         *chosen = Some(Choice { outcome: outcome.clone(), missing });
@@ -208,6 +219,7 @@ impl Runtime {
             match self.options.backend {
                 BackendChoice::Rten => self.rten(model, &mut files)?,
                 BackendChoice::OpenVino => self.openvino(model, &mut files, missing, progress)?,
+                BackendChoice::Auto if model.tiny => self.rten(model, &mut files)?,
                 BackendChoice::Auto | BackendChoice::Recorded(_) => {
                     match self.openvino(model, &mut files, missing, progress) {
                         Ok(backend) => backend,

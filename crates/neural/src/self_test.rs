@@ -1,4 +1,4 @@
-//! Runs a network on a picture made by code and compares its alpha with what the manifest expects.
+//! Runs a network on a picture made by code and compares its output with what the manifest expects.
 //!
 //! The hash says that a file is the pinned one; this says that the runtime computes it rightly on this machine.
 //! A runtime that gives wrong values without an error is caught here.
@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use crate::backend::{Backend, Precision};
-use crate::{Golden, Model, ModelError, NeuralError, OutputScale, Tensor};
+use crate::manifest::GOLDEN_VALUES;
+use crate::{Golden, Model, ModelError, NeuralError, Tensor};
 
 /// Cells along each side of the golden grid.
 pub(crate) const CELLS: usize = 16;
@@ -16,7 +17,7 @@ pub(crate) const CELLS: usize = 16;
 pub struct SelfTest {
     /// Which runtime ran the network, as `name-version+precision`.
     pub backend: String,
-    /// Largest difference of a cell's mean alpha.
+    /// Largest difference of a cell's mean alpha, or of a value where the output is no alpha.
     pub difference: f32,
     /// Largest difference allowed.
     pub tolerance: f32,
@@ -28,8 +29,8 @@ pub(crate) fn check(model: &Model, backend: &dyn Backend) -> Result<Option<SelfT
         return Ok(None);
     };
     let info = backend.describe();
-    let grid = test_grid(model, backend)?;
-    let difference = largest_difference(golden, &grid);
+    let found = looked_at(model, backend)?;
+    let difference = largest_difference(golden, &found);
     let tolerance = match info.precision {
         Precision::F32 => golden.tolerance_f32,
         Precision::Bf16 => golden.tolerance_bf16,
@@ -48,25 +49,30 @@ pub(crate) fn check(model: &Model, backend: &dyn Backend) -> Result<Option<SelfT
     }
 }
 
-/// Computes the mean alpha of each cell for the self-test picture, row by row.
-pub(crate) fn test_grid(model: &Model, backend: &dyn Backend) -> Result<Vec<f32>, ModelError> {
+/// Computes what the self-test looks at: the mean alpha of each cell, row by row, or evenly spread values.
+pub(crate) fn looked_at(model: &Model, backend: &dyn Backend) -> Result<Vec<f32>, ModelError> {
     let (width, height) = (model.input.width, model.input.height);
-    let run = || alpha(model, backend, &model.input.tensor(&test_picture(width, height))?);
-    let alpha = run().map_err(|source| ModelError::Run { id: model.id.clone(), source })?;
-    Ok(grid(&alpha, width, height))
+    let run = || output(model, backend, &model.input.tensor(&test_picture(width, height))?);
+    let values = run().map_err(|source| ModelError::Run { id: model.id.clone(), source })?;
+    Ok(match &model.output.shape {
+        None => grid(&values, width, height),
+        // From the last value backwards, because a network that says how sure it is says it last.
+        Some(_) => {
+            (0..GOLDEN_VALUES).map(|i| values[values.len() - 1 - i * values.len() / GOLDEN_VALUES]).collect()
+        }
+    })
 }
 
-/// Runs the network and turns its raw output into alpha from 0 to 1, row-major, `width` by `height`.
-pub(crate) fn alpha(model: &Model, backend: &dyn Backend, input: &Tensor) -> Result<Vec<f32>, NeuralError> {
-    if input.shape() != model.input.shape() {
+/// Runs the network; alpha becomes 0 to 1, row-major, `width` by `height`, any other output stays as it is.
+pub(crate) fn output(model: &Model, backend: &dyn Backend, input: &Tensor) -> Result<Vec<f32>, NeuralError> {
+    let Some(expected) = model.output.shape_for(input.shape(), model.input.shape()) else {
         return Err(NeuralError::Shape {
             what: "input tensor",
             expected: model.input.shape().to_vec(),
             found: input.shape().to_vec(),
         });
-    }
+    };
     let output = backend.run(input)?;
-    let expected = vec![1, 1, model.input.height, model.input.width];
     if output.shape() != expected {
         return Err(NeuralError::Shape { what: "output tensor", expected, found: output.shape().to_vec() });
     }
@@ -74,8 +80,9 @@ pub(crate) fn alpha(model: &Model, backend: &dyn Backend, input: &Tensor) -> Res
     if values.iter().any(|value| !value.is_finite()) {
         return Err(NeuralError::NotFinite { model: model.id.clone() });
     }
-    let scale: OutputScale = model.output.scale;
-    scale.apply(&mut values);
+    if model.output.shape.is_none() {
+        model.output.scale.apply(&mut values);
+    }
     Ok(values)
 }
 
@@ -122,16 +129,15 @@ fn grid(alpha: &[f32], width: usize, height: usize) -> Vec<f32> {
     means
 }
 
-fn largest_difference(golden: &Golden, grid: &[f32]) -> f32 {
-    let expected = golden.rows.iter().flatten().map(|cell| f32::from(*cell) / 10_000.0);
-    expected.zip(grid).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+fn largest_difference(golden: &Golden, found: &[f32]) -> f32 {
+    golden.expected().iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Manifest;
     use crate::backend::{BackendInfo, BackendKind};
+    use crate::{Manifest, OutputScale};
 
     /// Gives the same plane whatever it is fed.
     struct Plane(Vec<f32>, Precision);

@@ -38,21 +38,30 @@ pub enum Normalise {
     },
 }
 
-/// The tensor a model gives: f32 [1, 1, height, width], of the input's size.
+/// The tensor a model gives: f32 [1, 1, height, width] of alpha, of the input's size; or anything else of one shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputSpec {
     /// Name of the graph's output.
     pub name: String,
     /// How the values become alpha.
+    #[serde(default)]
     pub scale: OutputScale,
+    /// The shape of an output that is no alpha; its values stay as the network gives them.
+    #[serde(default)]
+    pub shape: Option<Vec<usize>>,
+    /// How many times larger than its input a picture is that comes out. Then the input may have any size, and `shape`
+    /// and the input's size are those of the self-test.
+    #[serde(default)]
+    pub times: Option<usize>,
 }
 
 /// How a network's values become alpha from 0 (background) to 1 (product).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputScale {
     /// They are alpha already; what rounding puts outside 0..1 is clamped.
+    #[default]
     None,
     /// The smallest value becomes 0, the largest 1.
     MinMax,
@@ -84,9 +93,37 @@ impl InputSpec {
         Tensor::new(self.shape().to_vec(), data)
     }
 
+    /// Makes an input tensor of any size, for networks that take one, from `levels`: f32 planes red, green, blue, each
+    /// row by row, sRGB from 0 to 255. Refuses a wrong number of values and a rule that needs the whole picture.
+    pub fn planes(&self, width: usize, height: usize, mut levels: Vec<f32>) -> Result<Tensor, NeuralError> {
+        let shape = vec![1, 3, height, width];
+        let Normalise::Constant { mean, deviation } = &self.normalise else {
+            let found = vec![levels.len()];
+            return Err(NeuralError::Shape { what: "input picture", expected: self.shape().to_vec(), found });
+        };
+        let plane = (width * height).max(1);
+        for (channel, values) in levels.chunks_mut(plane).enumerate().take(3) {
+            values.iter_mut().for_each(|value| *value = (*value - mean[channel]) / deviation[channel]);
+        }
+        Tensor::new(shape, levels)
+    }
+
     /// Returns the shape of the input tensor: 1, 3, height, width.
     pub fn shape(&self) -> [usize; 4] {
         [1, 3, self.height, self.width]
+    }
+}
+
+impl OutputSpec {
+    /// Returns the shape of the output for an input of that shape, or `None` where the network does not take it;
+    /// `fixed` is the shape it takes.
+    pub(crate) fn shape_for(&self, input: &[usize], fixed: [usize; 4]) -> Option<Vec<usize>> {
+        if let (Some(times), [1, 3, height, width]) = (self.times, input) {
+            let takes =
+                (1..=usize::from(u16::MAX)).contains(height) && (1..=usize::from(u16::MAX)).contains(width);
+            return takes.then(|| vec![1, 3, height * times, width * times]);
+        }
+        (input == fixed).then(|| self.shape.clone().unwrap_or_else(|| vec![1, 1, fixed[2], fixed[3]]))
     }
 }
 
@@ -130,6 +167,22 @@ mod tests {
         let tensor = spec.tensor(&[0, 100, 200, 200, 50, 0]).unwrap();
         assert_eq!(tensor.data(), [-1.0, 1.0, 0.5, 0.25, 1.0, 0.0]);
         assert!(spec.tensor(&[0; 6]).unwrap().data().iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn networks_of_any_size_take_any_size() {
+        let spec = spec(Normalise::Constant { mean: [0.0; 3], deviation: [255.0; 3] });
+        let tensor = spec.planes(1, 2, vec![255.0, 0.0, 51.0, 51.0, 0.0, 255.0]).unwrap();
+        assert_eq!((tensor.shape(), tensor.data()), (&[1, 3, 2, 1][..], &[1.0, 0.0, 0.2, 0.2, 0.0, 1.0][..]));
+        assert!(spec.planes(2, 2, vec![0.0; 6]).is_err());
+        let shape = Some(vec![1, 3, 4, 8]);
+        let mut output =
+            OutputSpec { name: "out".into(), scale: OutputScale::None, shape: shape.clone(), times: Some(4) };
+        assert_eq!(output.shape_for(&[1, 3, 5, 7], spec.shape()), Some(vec![1, 3, 20, 28]));
+        assert_eq!(output.shape_for(&[1, 3, 0, 7], spec.shape()), None);
+        output.times = None;
+        assert_eq!(output.shape_for(&[1, 3, 5, 7], spec.shape()), None);
+        assert_eq!(output.shape_for(&spec.shape(), spec.shape()), shape);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::manifest::{Item, MODEL_FILE, Manifest, Model, RuntimePack};
 use crate::record::{self, Damage, Record, State};
 use crate::report::{Fetched, Listed, Progress, Stage, Status, Verified};
 use crate::self_test::{self, SelfTest};
-use crate::{ModelError, client, cpu, onnx_outputs, unpack};
+use crate::{FileFormat, ModelError, client, cpu, keras, onnx_outputs, unpack};
 
 /// How long a package client may bring nothing before it is stopped, unless said otherwise.
 pub const DEFAULT_STALL: Duration = Duration::from_secs(120);
@@ -189,17 +189,15 @@ impl ModelStore {
         Ok(Verified { id: id.to_owned(), path: folder, bytes: item.bytes(), self_tests })
     }
 
-    /// Computes the golden values of a model for the manifest: mean alpha of 16 by 16 cells in ten-thousandths, by
-    /// rten in single precision.
-    pub fn golden(&self, id: &str) -> Result<Vec<Vec<u16>>, ModelError> {
+    /// Computes the golden values of a model for the manifest, by rten in single precision: mean alpha of 16 by 16
+    /// cells, row by row, or evenly spread values of an output that is no alpha.
+    pub fn golden(&self, id: &str) -> Result<Vec<f32>, ModelError> {
         let item = self.manifest.find(id)?;
         let Item::Model(model) = item else {
             return Err(self.absent(item));
         };
         let (folder, _) = self.ready(item)?;
-        let grid = self_test::test_grid(model, &load_rten(model, &folder, None)?)?;
-        let rows = grid.chunks(self_test::CELLS);
-        Ok(rows.map(|row| row.iter().map(|mean| (mean * 10_000.0).round() as u16).collect()).collect())
+        self_test::looked_at(model, &load_rten(model, &folder, None)?)
     }
 
     /// Returns the folder of a model or pack that is there and right, reading it in full if it has to.
@@ -353,7 +351,7 @@ fn mismatch(id: &str, what: &str, expected: &str, found: String, way_out: &'stat
     }
 }
 
-/// Joins the model's members, checks the published file, drops the outputs nobody reads and writes the rest.
+/// Joins the model's members, checks the published file, makes the ONNX file that is kept of it and writes that.
 fn unpack_model(model: &Model, archive: &Path, out: &Path) -> Result<(), ModelError> {
     let unusable = |detail| ModelError::Archive { id: model.id.clone(), detail };
     let wanted: Vec<&str> = model.members.iter().map(String::as_str).collect();
@@ -369,10 +367,10 @@ fn unpack_model(model: &Model, archive: &Path, out: &Path) -> Result<(), ModelEr
     if found != model.published.sha256 {
         return Err(mismatch(&model.id, "the published model", &model.published.sha256, found, FETCH_AGAIN));
     }
-    let kept = if model.kept == model.published {
-        published
-    } else {
-        onnx_outputs::keep_output(&published, &model.output.name).map_err(unusable)?
+    let kept = match model.format {
+        FileFormat::Keras => keras::to_onnx(&published, model).map_err(unusable)?,
+        FileFormat::Onnx if model.kept == model.published => published,
+        FileFormat::Onnx => onnx_outputs::keep_output(&published, &model.output.name).map_err(unusable)?,
     };
     let path = out.join(MODEL_FILE);
     write_synced(&path, |file| file.write_all(&kept)).map_err(ModelError::io("write", &path))

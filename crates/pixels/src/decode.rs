@@ -3,8 +3,8 @@
 use crate::codec::{self, Raw};
 use crate::colour::{self, Conversion, Kind, Source};
 use crate::{
-    Bitmap, Channels, Filter, Header, Limits, PixelError, Samples, SamplesMut, SourceChannels, fit_inside,
-    orient, resize,
+    Bitmap, Channels, Filter, Header, Limits, PixelError, Rights, Samples, SamplesMut, SourceChannels,
+    fit_inside, orient, resize,
 };
 
 /// Which decoders read JPEG and WebP.
@@ -46,6 +46,8 @@ pub struct Decoded {
     pub source_profile: String,
     /// Horizontal and vertical resolution of the upright picture in dots per inch, when stored.
     pub dpi: Option<(f64, f64)>,
+    /// Whose picture the file says it is.
+    pub rights: Rights,
     /// What was wrong with the file but could be lived with, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -103,7 +105,8 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, PixelErr
     };
     bitmap = orient(bitmap, header.orientation)?;
     let dpi = header.dpi.map(|(x, y)| if header.orientation >= 5 { (y, x) } else { (x, y) });
-    Ok(Decoded { bitmap, source_profile: source.name, dpi, warnings: inspected.warnings, header })
+    let rights = inspected.rights;
+    Ok(Decoded { bitmap, source_profile: source.name, dpi, rights, warnings: inspected.warnings, header })
 }
 
 /// Gives an RGB bitmap an alpha channel of the same depth.

@@ -1,8 +1,14 @@
 //! [`Bitmap`] → bytes. Nothing of the source file is carried over: no Exif, no position, no serial number.
 
-use crate::codec::{jpeg, png, tiff, webp};
-use crate::colour::srgb_profile;
-use crate::{Bitmap, Channels, Format, PixelError, Samples, SamplesMut};
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use crate::codec::{self, avif, jpeg_write, png, tiff, webp};
+use crate::colour::{self, Ink, Raster};
+use crate::metadata::metadata;
+use crate::{
+    Bitmap, Channels, ClippingPath, DigitalSource, Format, Mask, PixelError, Samples, SamplesMut, Space, psd,
+};
 
 /// How finely a JPEG stores colour compared with brightness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +18,8 @@ pub enum Subsampling {
     /// Half the colour resolution on both axes (4:2:0): a fifth smaller, usual on the web.
     #[default]
     S420,
+    /// Full resolution where edges between strong colours are a noticeable part of the picture, half elsewhere.
+    Auto,
 }
 
 /// How hard a PNG is compressed.
@@ -69,6 +77,15 @@ pub enum Encoding {
         /// How strips are compressed.
         compression: TiffCompression,
     },
+    /// AVIF with alpha, 4:4:4, 10 bits inside, at most 65,535 pixels a side; sRGB only. 16-bit bitmaps are rounded to 8.
+    Avif {
+        /// 1..=100.
+        quality: u8,
+        /// 1 (smallest) to 10 (fastest); below 9 it takes seconds a megapixel.
+        speed: u8,
+    },
+    /// A Photoshop document of one layer, at the depth and channels of the bitmap; see [`crate::encode_layers`] for several.
+    Psd,
 }
 
 impl Encoding {
@@ -92,9 +109,16 @@ impl Encoding {
         Self::WebpLossy { quality, effort: 2 }
     }
 
+    /// AVIF at `quality`, speed 10 (the fastest).
+    pub const fn avif(quality: u8) -> Self {
+        Self::Avif { quality, speed: 10 }
+    }
+
     /// Format of the file.
     pub const fn format(self) -> Format {
         match self {
+            Self::Avif { .. } => Format::Avif,
+            Self::Psd => Format::Psd,
             Self::Jpeg { .. } => Format::Jpeg,
             Self::Png { .. } => Format::Png,
             Self::WebpLossy { .. } | Self::WebpLossless => Format::WebP,
@@ -109,7 +133,7 @@ impl Encoding {
 
     /// Whether 16 bits a sample survive in the file.
     pub const fn keeps_16_bit(self) -> bool {
-        matches!(self, Self::Png { .. } | Self::Tiff { .. })
+        matches!(self, Self::Png { .. } | Self::Tiff { .. } | Self::Psd)
     }
 }
 
@@ -118,124 +142,151 @@ impl Encoding {
 pub struct EncodeOptions {
     /// Format and its settings.
     pub encoding: Encoding,
-    /// Resolution to be stated, in dots per inch (1..=65535); WebP cannot state any.
+    /// Resolution to be stated, in dots per inch (1..=65535).
     pub dpi: Option<f64>,
-    /// Embeds an sRGB ICC profile (2.6 KB). Without it a PNG says sRGB in its own chunk and the others say nothing,
+    /// Colour space that the colours are converted to.
+    pub space: Space,
+    /// Embeds an ICC profile of that space. Without it a PNG says sRGB in its own chunk and the others say nothing,
     /// which is read as sRGB.
     pub embed_profile: bool,
     /// A copyright notice to be stored (Exif tag 0x8298, the TIFF tag of that number, or a PNG `iTXt` chunk).
     pub copyright: Option<String>,
+    /// Who made the picture (Exif and TIFF tag 0x013b, or a PNG `iTXt` chunk).
+    pub artist: Option<String>,
+    /// How the picture came to be, stated in XMP.
+    pub digital_source: Option<DigitalSource>,
+    /// A path that layout programs cut by, in JPEG, TIFF and PSD; others cannot hold any.
+    pub clipping_path: Option<ClippingPath>,
     /// Keeps the colours of fully transparent pixels. By default they become black: files halve, and
     /// backdrops that were cut away cannot be brought back.
     pub keep_hidden_colours: bool,
 }
 
 impl EncodeOptions {
-    /// The given format with a profile embedded and nothing else.
+    /// The given format with an sRGB profile embedded and nothing else.
     pub const fn new(encoding: Encoding) -> Self {
-        Self { encoding, dpi: None, embed_profile: true, copyright: None, keep_hidden_colours: false }
+        Self {
+            encoding,
+            dpi: None,
+            space: Space::Srgb,
+            embed_profile: true,
+            copyright: None,
+            artist: None,
+            digital_source: None,
+            clipping_path: None,
+            keep_hidden_colours: false,
+        }
     }
 }
 
 /// Writes a bitmap as a file.
 ///
-/// Fails on arguments out of range, alpha in a JPEG, and sides that the format cannot hold.
+/// Fails on arguments out of range, alpha in a JPEG, colour spaces that the format cannot hold, and sides too long for it.
 pub fn encode(bitmap: &Bitmap, options: &EncodeOptions) -> Result<Vec<u8>, PixelError> {
     check(bitmap, options)?;
+    let size = (bitmap.width(), bitmap.height());
+    let metadata = metadata(options, size)?;
     let hides = bitmap.channels() == Channels::Rgba && !options.keep_hidden_colours;
     let eight = !options.encoding.keeps_16_bit() && bitmap.depth() == 16;
     // A copy only where something has to change.
-    let mut changed = (hides || eight).then(|| bitmap.clone());
-    if eight {
-        changed = changed.map(Bitmap::into_u8);
-    }
-    if let (true, Some(bitmap)) = (hides, &mut changed) {
-        blacken_hidden(bitmap);
-    }
-    let bitmap = changed.as_ref().unwrap_or(bitmap);
-    let size = (bitmap.width(), bitmap.height());
-    let notice = options.copyright.as_deref().map(str::trim).filter(|notice| !notice.is_empty());
-    let metadata =
-        Metadata { dpi: options.dpi, icc: options.embed_profile.then(srgb_profile), copyright: notice };
+    let mut changed = hides.then(|| bitmap.clone());
+    changed.as_mut().into_iter().for_each(blacken_hidden);
+    let raster = |changed: Option<Bitmap>| match (changed, eight, options.space.is_converted()) {
+        (None, false, false) => Ok(Raster::borrowed(bitmap)),
+        // Colours are converted before they are rounded.
+        (changed, ..) => {
+            let raster = colour::raster_in(changed.unwrap_or_else(|| bitmap.clone()), &options.space)?;
+            Ok(if eight { raster.into_u8() } else { raster })
+        }
+    };
     match options.encoding {
         Encoding::Jpeg { quality, subsampling, progressive, optimise } => {
-            let settings = jpeg::Settings { quality, subsampling, progressive, optimise };
-            jpeg::write(eight_bit(bitmap)?, size, &settings, &metadata)
+            let settings = jpeg_write::Settings { quality, subsampling, progressive, optimise };
+            jpeg_write::write(&raster(changed)?, &settings, &metadata)
         }
-        Encoding::Png { compression } => png::write(bitmap, compression, &metadata),
+        Encoding::Png { compression } => png::write(&raster(changed)?, compression, &metadata),
         Encoding::WebpLossy { quality, effort } => {
-            let lossy = Some((quality, effort));
-            webp::write(
-                eight_bit(bitmap)?,
-                size,
-                bitmap.channels(),
-                lossy,
-                options.keep_hidden_colours,
-                &metadata,
-            )
+            webp::write(&raster(changed)?, Some((quality, effort)), options.keep_hidden_colours, &metadata)
         }
-        Encoding::WebpLossless => {
-            webp::write(eight_bit(bitmap)?, size, bitmap.channels(), None, true, &metadata)
-        }
-        Encoding::Tiff { compression } => tiff::write(bitmap, compression, &metadata),
+        Encoding::WebpLossless => webp::write(&raster(changed)?, None, true, &metadata),
+        Encoding::Tiff { compression } => tiff::write(&raster(changed)?, compression, &metadata),
+        Encoding::Avif { quality, speed } => avif::write(&raster(changed)?, quality, speed, &metadata),
+        Encoding::Psd => psd::flat(changed.as_ref().unwrap_or(bitmap), options),
     }
 }
 
-/// What is written beside the pixels.
-pub(crate) struct Metadata<'a> {
-    /// Dots per inch, 1..=65535.
-    pub dpi: Option<f64>,
-    /// The profile to be embedded.
-    pub icc: Option<&'a [u8]>,
-    /// The copyright notice, not empty.
-    pub copyright: Option<&'a str>,
+/// Writes a mask as a grey picture, its values as they are, without a profile. Of the options, `space` and `embed_profile`
+/// are not looked at; formats without grey hold the value three times.
+pub fn encode_mask(mask: &Mask, options: &EncodeOptions) -> Result<Vec<u8>, PixelError> {
+    let (width, height) = (mask.width(), mask.height());
+    let plain = EncodeOptions { space: Space::Srgb, embed_profile: false, ..options.clone() };
+    let values = mask.values();
+    let metadata = metadata(&plain, (width, height))?;
+    let raster = Raster { width, height, ink: Ink::Gray, samples: Cow::Owned(Samples::U8(values.to_vec())) };
+    match options.encoding {
+        Encoding::Jpeg { quality, subsampling, progressive, optimise } => {
+            check_range("quality", quality, 1..=100)?;
+            check_side(Format::Jpeg, width, height)?;
+            let settings = jpeg_write::Settings { quality, subsampling, progressive, optimise };
+            jpeg_write::write(&raster, &settings, &metadata)
+        }
+        Encoding::Tiff { compression } => tiff::write(&raster, compression, &metadata),
+        Encoding::Png { compression } => png::write(&raster, compression, &metadata),
+        Encoding::WebpLossy { .. } | Encoding::WebpLossless | Encoding::Avif { .. } | Encoding::Psd => {
+            let rgb = codec::widen_gray(values, false);
+            encode(&Bitmap::from_u8(width, height, Channels::Rgb, rgb)?, &plain)
+        }
+    }
 }
 
 fn check(bitmap: &Bitmap, options: &EncodeOptions) -> Result<(), PixelError> {
-    let refuse = |name, value: String, allowed| Err(PixelError::Argument { name, value, allowed });
     match options.encoding {
-        Encoding::Jpeg { quality, .. } | Encoding::WebpLossy { quality, .. }
-            if !(1..=100).contains(&quality) =>
-        {
-            return refuse("quality", quality.to_string(), "1 to 100 is allowed");
-        }
-        Encoding::WebpLossy { effort, .. } if effort > 6 => {
-            return refuse("effort", effort.to_string(), "0 to 6 is allowed");
-        }
         Encoding::Jpeg { .. } if bitmap.channels() == Channels::Rgba => return Err(PixelError::AlphaInJpeg),
+        Encoding::Jpeg { quality, .. } => check_range("quality", quality, 1..=100)?,
+        Encoding::WebpLossy { quality, effort } => {
+            check_range("quality", quality, 1..=100)?;
+            check_range("effort", effort, 0..=6)?;
+        }
+        Encoding::Avif { quality, speed } => {
+            check_range("quality", quality, 1..=100)?;
+            check_range("speed", speed, 1..=10)?;
+        }
         _ => {}
     }
-    if let Some(dpi) = options.dpi
-        && !(1.0..=65_535.0).contains(&dpi)
-    {
-        return refuse("dpi", dpi.to_string(), "1 to 65535 is allowed");
-    }
-    if let Some(notice) = &options.copyright
-        && notice.len() > 8192
-    {
-        return refuse("copyright", format!("{} bytes long", notice.len()), "at most 8192 bytes are allowed");
-    }
-    let (width, height) = (bitmap.width(), bitmap.height());
-    // The longest that libjpeg writes.
-    const LONGEST_JPEG_SIDE: u32 = 65_500;
-    if options.encoding.format() == Format::Jpeg && width.max(height) > LONGEST_JPEG_SIDE {
-        return Err(PixelError::TooLargeForFormat {
-            format: Format::Jpeg,
-            max: LONGEST_JPEG_SIDE,
-            width,
-            height,
+    let format = options.encoding.format();
+    if !options.space.fits(format, bitmap.channels()) {
+        return Err(PixelError::Argument {
+            name: "space",
+            value: format!("{} for {format}", options.space),
+            allowed: "AVIF holds sRGB only, WebP and PSD RGB only, and CMYK needs JPEG or TIFF without transparency",
         });
     }
-    Ok(())
+    check_side(format, bitmap.width(), bitmap.height())
 }
 
-fn eight_bit(bitmap: &Bitmap) -> Result<&[u8], PixelError> {
-    match bitmap.samples() {
-        Samples::U8(samples) => Ok(samples),
-        Samples::U16(_) => {
-            Err(PixelError::Library { library: "encoder", reason: "16 bits were left".to_owned() })
-        }
+fn check_range(name: &'static str, given: u8, range: RangeInclusive<u8>) -> Result<(), PixelError> {
+    if range.contains(&given) {
+        return Ok(());
     }
+    let allowed = match *range.end() {
+        100 => "1 to 100 is allowed",
+        10 => "1 to 10 is allowed",
+        _ => "0 to 6 is allowed",
+    };
+    Err(PixelError::Argument { name, value: given.to_string(), allowed })
+}
+
+/// Refuses sides longer than libjpeg writes and AV1 can say; the other formats look for themselves.
+fn check_side(format: Format, width: u32, height: u32) -> Result<(), PixelError> {
+    let max = match format {
+        Format::Jpeg => 65_500,
+        Format::Avif => 65_535,
+        _ => u32::MAX,
+    };
+    if width.max(height) > max {
+        return Err(PixelError::TooLargeForFormat { format, max, width, height });
+    }
+    Ok(())
 }
 
 /// Makes fully transparent pixels black.

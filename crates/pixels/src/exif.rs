@@ -1,11 +1,12 @@
-//! What the picture needs to know from Exif, and the one thing that is ever written into it.
+//! What the picture needs to know from Exif, and the few things that are ever written into it.
 
 use exif::{Exif, In, Reader, Tag, Value};
 
 use crate::header::NamedSpace;
+use crate::metadata::{Metadata, Rights, text_of};
 
-/// The few facts of Exif that change how a picture looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// The few facts of Exif that change how a picture looks or whose it is.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
     /// 1..=8, when stored and valid.
     pub orientation: Option<u8>,
@@ -13,6 +14,8 @@ pub(crate) struct Facts {
     pub dpi: Option<(f64, f64)>,
     /// The colour space that cameras name here instead of embedding a profile.
     pub space: Option<NamedSpace>,
+    /// Whose picture it is.
+    pub rights: Rights,
 }
 
 /// Reads the TIFF structure of an Exif segment (without its `Exif\0\0` prefix). Broken Exif tells nothing, and is
@@ -36,7 +39,13 @@ pub(crate) fn read(tiff: &[u8]) -> Facts {
         matches!(index, Some(Value::Ascii(text)) if text.first().is_some_and(|t| t.starts_with(b"R03")));
     let uncalibrated = number(Tag::ColorSpace) != Some(1);
     let space = (is_r03 && uncalibrated).then_some(NamedSpace::AdobeRgb);
-    Facts { orientation, dpi, space }
+    // Cameras fill the fields with blanks; editors write UTF-8 where the standard says ASCII.
+    let text = |tag: Tag| match &exif.get_field(tag, In::PRIMARY)?.value {
+        Value::Ascii(parts) => text_of(&parts.join(&b' ')),
+        _ => None,
+    };
+    let rights = Rights { copyright: text(Tag::Copyright), artist: text(Tag::Artist) };
+    Facts { orientation, dpi, space, rights }
 }
 
 fn resolution(exif: &Exif, unit: u32) -> Option<(f64, f64)> {
@@ -59,23 +68,54 @@ pub(crate) fn sensible_dpi(x: f64, y: f64) -> Option<(f64, f64)> {
     (sensible(x) && sensible(y)).then_some((x, y))
 }
 
-/// An Exif structure (TIFF, little-endian, without prefix) that holds a copyright notice (0x8298) and nothing else.
-pub(crate) fn copyright(notice: &str) -> Vec<u8> {
-    let text = [notice.replace('\0', " ").as_bytes(), b"\0"].concat();
-    let mut tiff = b"II*\0\x08\0\0\0\x01\0\x98\x82\x02\0".to_vec();
-    tiff.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    if text.len() <= 4 {
-        // So short a text lies in the entry itself.
-        tiff.extend_from_slice(&text);
-        tiff.resize(22, 0);
-        tiff.extend_from_slice(&[0; 4]);
-    } else {
-        tiff.extend_from_slice(&26u32.to_le_bytes());
-        tiff.extend_from_slice(&[0; 4]);
-        tiff.extend_from_slice(&text);
+/// An Exif structure (TIFF, little-endian, without prefix) that holds resolution, author and copyright notice as far as
+/// they are given; `None` where nothing is.
+pub(crate) fn write(metadata: &Metadata<'_>) -> Option<Vec<u8>> {
+    // Tag, type, number of values, value as bytes; in the order of the tags, as TIFF demands.
+    let mut entries: Vec<(u16, u16, u32, Vec<u8>)> = Vec::new();
+    if let Some(dpi) = metadata.dpi {
+        let hundredths = [((dpi * 100.0).round() as u32).to_le_bytes(), 100u32.to_le_bytes()].concat();
+        entries.push((0x011a, RATIONAL, 1, hundredths.clone()));
+        entries.push((0x011b, RATIONAL, 1, hundredths));
+        // Inches.
+        entries.push((0x0128, SHORT, 1, vec![2, 0]));
     }
-    tiff
+    for (tag, text) in [(0x013b, metadata.artist), (0x8298, metadata.copyright)] {
+        if let Some(text) = text {
+            let text = [text.replace('\0', " ").as_bytes(), b"\0"].concat();
+            entries.push((tag, ASCII, text.len() as u32, text));
+        }
+    }
+    if entries.is_empty() {
+        return None;
+    }
+    let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+    tiff.extend_from_slice(&(entries.len() as u16).to_le_bytes());
+    let mut beyond = Vec::new();
+    let start = 8 + 2 + entries.len() * 12 + 4;
+    for (tag, kind, count, value) in entries {
+        tiff.extend_from_slice(&tag.to_le_bytes());
+        tiff.extend_from_slice(&kind.to_le_bytes());
+        tiff.extend_from_slice(&count.to_le_bytes());
+        if value.len() <= 4 {
+            // So short a value lies in the entry itself.
+            tiff.extend_from_slice(&value);
+            tiff.resize(tiff.len() + 4 - value.len(), 0);
+        } else {
+            tiff.extend_from_slice(&((start + beyond.len()) as u32).to_le_bytes());
+            beyond.extend_from_slice(&value);
+            beyond.resize(beyond.len().next_multiple_of(2), 0);
+        }
+    }
+    tiff.extend_from_slice(&[0; 4]);
+    tiff.extend_from_slice(&beyond);
+    Some(tiff)
 }
+
+/// Types of TIFF values.
+const ASCII: u16 = 2;
+const SHORT: u16 = 3;
+const RATIONAL: u16 = 5;
 
 /// An Exif structure that holds an orientation, for tests.
 #[cfg(test)]
@@ -91,8 +131,20 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         for notice in ["©", "© 2026 Studio Nord", "ab", "abc"] {
-            let exif = Reader::new().read_raw(copyright(notice)).expect("a TIFF structure");
-            assert_eq!(exif.fields().len(), 1);
+            let metadata = Metadata {
+                dpi: Some(300.0),
+                icc: None,
+                copyright: Some(notice),
+                artist: Some("Mara"),
+                xmp: None,
+                photoshop: None,
+            };
+            let bytes = write(&metadata).expect("something to say");
+            assert_eq!(read(&bytes).dpi, Some((300.0, 300.0)));
+            assert_eq!(read(&bytes).rights.copyright.as_deref(), Some(notice));
+            assert_eq!(read(&bytes).rights.artist.as_deref(), Some("Mara"));
+            let exif = Reader::new().read_raw(bytes).expect("a TIFF structure");
+            assert_eq!(exif.fields().len(), 5);
             let field = exif.get_field(Tag::Copyright, In::PRIMARY).expect("the notice");
             let Value::Ascii(text) = &field.value else { panic!("text") };
             assert_eq!(text[0], notice.as_bytes());

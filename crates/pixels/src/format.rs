@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::PixelError;
 
-/// A picture format that is read and written.
+/// A picture format that is written; all but AVIF and PSD are read, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// JPEG (ITU-T T.81), in a JFIF, Exif or Adobe container.
@@ -15,11 +15,15 @@ pub enum Format {
     WebP,
     /// TIFF 6.0, and BigTIFF when reading.
     Tiff,
+    /// AVIF (AV1 Image File Format 1.1); written only.
+    Avif,
+    /// Photoshop document; written only.
+    Psd,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::WebP, Self::Tiff];
+    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::WebP, Self::Tiff, Self::Avif, Self::Psd];
 
     /// Media type, such as `image/jpeg`.
     pub const fn mime(self) -> &'static str {
@@ -28,6 +32,8 @@ impl Format {
             Self::Png => "image/png",
             Self::WebP => "image/webp",
             Self::Tiff => "image/tiff",
+            Self::Avif => "image/avif",
+            Self::Psd => "image/vnd.adobe.photoshop",
         }
     }
 
@@ -38,6 +44,8 @@ impl Format {
             Self::Png => "png",
             Self::WebP => "webp",
             Self::Tiff => "tif",
+            Self::Avif => "avif",
+            Self::Psd => "psd",
         }
     }
 
@@ -49,6 +57,8 @@ impl Format {
             "image/png" => Some(Self::Png),
             "image/webp" => Some(Self::WebP),
             "image/tiff" | "image/tif" => Some(Self::Tiff),
+            "image/avif" => Some(Self::Avif),
+            "image/vnd.adobe.photoshop" | "image/x-photoshop" => Some(Self::Psd),
             _ => None,
         }
     }
@@ -60,6 +70,8 @@ impl Format {
             "png" => Some(Self::Png),
             "webp" => Some(Self::WebP),
             "tif" | "tiff" => Some(Self::Tiff),
+            "avif" => Some(Self::Avif),
+            "psd" => Some(Self::Psd),
             _ => None,
         }
     }
@@ -72,11 +84,13 @@ impl fmt::Display for Format {
             Self::Png => "PNG",
             Self::WebP => "WebP",
             Self::Tiff => "TIFF",
+            Self::Avif => "AVIF",
+            Self::Psd => "PSD",
         })
     }
 }
 
-/// Format that the first bytes announce; 16 bytes are enough.
+/// Format that the first bytes announce, among those that are read; 16 bytes are enough.
 pub fn sniff(bytes: &[u8]) -> Option<Format> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
@@ -141,6 +155,8 @@ mod tests {
         let message = |bytes: &[u8]| recognise(bytes).expect_err("not one of ours").to_string();
         assert!(message(b"GIF89a\x01\0\x01\0").contains("`GIF`"));
         assert!(message(b"\0\0\0\x20ftypheic\0\0\0\0").contains("`HEIC`"));
+        assert!(message(b"\0\0\0\x20ftypavif\0\0\0\0").contains("`AVIF`"));
+        assert!(message(b"8BPS\0\x01\0\0").contains("`PSD`"));
         assert!(message(b"<?xml version=\"1.0\"?>\n<svg>").contains("`SVG`"));
         assert!(message(b"just a text file").contains("no picture"));
         assert!(message(b"").contains("empty"));

@@ -1,6 +1,6 @@
 //! What a file says about its picture before any pixel is read.
 
-use crate::{Format, Limits, PixelError, codec, format};
+use crate::{Format, Limits, PixelError, Rights, codec, format};
 
 /// What one pixel of the file holds, before it is brought into the working space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub(crate) struct Inspected {
     pub named_space: Option<NamedSpace>,
     /// Whether CMYK samples are stored as 255 less the ink (Adobe's JPEG files).
     pub inverted_cmyk: bool,
+    /// Whose picture it is.
+    pub rights: Rights,
     /// What was wrong but could be lived with.
     pub warnings: Vec<String>,
 }

@@ -12,3 +12,12 @@ pub mod upright;
 pub use inpaint::{Filling, InpaintError, Within, inpaint};
 pub use reach::reaching;
 pub use spots::{Sought, Spots, find_spots};
+mod denoise;
+mod extend;
+mod level;
+mod plane;
+mod sharpen;
+
+pub use denoise::{Denoising, denoise};
+pub use extend::extend_colours;
+pub use sharpen::{Sharpening, sharpen};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::run::ModelUse;
-use pixels::{Bitmap, Channels, Format, Mask, Samples};
+use pixels::{Bitmap, Channels, Format, Mask, Rights, Samples};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -77,6 +77,8 @@ struct OriginHeader {
     depth: u8,
     profile: String,
     dpi: Option<f64>,
+    copyright: Option<String>,
+    artist: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,6 +160,8 @@ pub(super) fn pack(frame: &Frame) -> Vec<u8> {
             depth: frame.origin.depth,
             profile: frame.origin.profile.clone(),
             dpi: frame.origin.dpi,
+            copyright: frame.origin.rights.copyright.clone(),
+            artist: frame.origin.rights.artist.clone(),
         },
         name_edits: frame.name_edits.clone(),
         remarks: frame
@@ -271,8 +275,10 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
             depth: header.origin.depth,
             profile: header.origin.profile,
             dpi: header.origin.dpi,
+            rights: Rights { copyright: header.origin.copyright, artist: header.origin.artist },
         },
         encoded: None,
+        more: Vec::new(),
         name_edits: header.name_edits,
         remarks: header
             .remarks
@@ -317,6 +323,7 @@ mod tests {
             opacity: 0.35,
         });
         frame.origin.dpi = Some(299.9994);
+        frame.origin.rights.artist = Some("Mara".into());
         frame.note("said");
         frame.confidence(0.25);
         frame.made_by(ModelUse {

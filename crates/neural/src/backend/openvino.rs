@@ -20,6 +20,7 @@ pub struct OpenVino {
 struct Session {
     request: InferRequest,
     input: openvino::Tensor,
+    input_name: String,
     output_name: String,
     _network: openvino::CompiledModel,
     _core: Core,
@@ -58,14 +59,15 @@ impl OpenVino {
             .map_err(|error| refused("compile the model", error))?;
         let mut request =
             network.create_infer_request().map_err(|error| refused("prepare the model", error))?;
-        let shape = Shape::new(&input.shape().map(|side| side as i64))
-            .map_err(|error| refused("prepare the model", error))?;
+        let shape =
+            Shape::new(&dimensions(&input.shape())).map_err(|error| refused("prepare the model", error))?;
         let tensor = openvino::Tensor::new(ElementType::F32, &shape)
             .map_err(|error| refused("prepare the model", error))?;
         request.set_tensor(&input.name, &tensor).map_err(|error| refused("prepare the model", error))?;
         let session = Session {
             request,
             input: tensor,
+            input_name: input.name.clone(),
             output_name: output.name.clone(),
             _network: network,
             _core: core,
@@ -79,15 +81,16 @@ impl Backend for OpenVino {
         let failed = |error: openvino::InferenceError| refused("run the model", error);
         let _slot = inference_slot();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let into = session.input.get_data_mut::<f32>().map_err(failed)?;
-        if into.len() != input.data().len() {
-            return Err(NeuralError::Shape {
-                what: "input tensor",
-                expected: vec![into.len()],
-                found: input.shape().to_vec(),
-            });
+        let wanted = dimensions(input.shape());
+        if session.input.get_shape().map_err(failed)?.get_dimensions() != wanted {
+            // A network that takes any size is given another tensor; one that does not refuses it.
+            let shape = Shape::new(&wanted).map_err(failed)?;
+            let tensor = openvino::Tensor::new(ElementType::F32, &shape).map_err(failed)?;
+            let Session { request, input_name, .. } = &mut *session;
+            request.set_tensor(input_name, &tensor).map_err(failed)?;
+            session.input = tensor;
         }
-        into.copy_from_slice(input.data());
+        session.input.get_data_mut::<f32>().map_err(failed)?.copy_from_slice(input.data());
         session.request.infer().map_err(failed)?;
         let output = session.request.get_tensor(&session.output_name).map_err(failed)?;
         if output.get_element_type().map_err(failed)? != ElementType::F32 {
@@ -122,6 +125,10 @@ fn open_library(library: &Path) -> Result<String, NeuralError> {
     // `2026.4.1-22982-...`: the release alone says which code runs.
     let build = openvino::version().build_number;
     Ok(build.split('-').next().unwrap_or(&build).to_owned())
+}
+
+fn dimensions(shape: &[usize]) -> Vec<i64> {
+    shape.iter().map(|side| *side as i64).collect()
 }
 
 fn refused(what: &'static str, detail: impl std::fmt::Display) -> NeuralError {

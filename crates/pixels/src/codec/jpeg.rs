@@ -1,20 +1,14 @@
-//! JPEG, by libjpeg-turbo or by `zune-jpeg`.
+//! JPEG in, by libjpeg-turbo or by `zune-jpeg`.
 
-use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{Raw, jpeg_markers, widen_gray};
-use crate::encode::Metadata;
 use crate::header::Inspected;
-use crate::{
-    Bitmap, Channels, Codec, Format, Header, Limits, PixelError, Samples, SourceChannels, Subsampling, exif,
-};
-
-/// The most a segment can hold: 65,535 with its length.
-const SEGMENT_BYTES: usize = 65_533;
+use crate::{Bitmap, Channels, Codec, Format, Header, Limits, PixelError, Samples, SourceChannels, exif};
 
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelError> {
     let markers = jpeg_markers::read(bytes, limits)?;
@@ -55,7 +49,8 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelE
         frames: 1,
     };
     let inverted = markers.components == 4 && markers.adobe_transform.is_some();
-    Ok(Inspected { header, icc, named_space: facts.space, inverted_cmyk: inverted, warnings })
+    let (named_space, rights) = (facts.space, facts.rights);
+    Ok(Inspected { header, icc, named_space, inverted_cmyk: inverted, rights, warnings })
 }
 
 pub(crate) fn read(
@@ -226,78 +221,6 @@ fn ycck_to_cmyk(samples: &mut [u8]) {
             *to = 255 - (value + 0.5) as u8;
         }
     }
-}
-
-/// What can be chosen about a JPEG.
-pub(crate) struct Settings {
-    pub quality: u8,
-    pub subsampling: Subsampling,
-    pub progressive: bool,
-    pub optimise: bool,
-}
-
-/// Writes interleaved RGB samples, then puts resolution, copyright and profile behind the JFIF segment.
-pub(crate) fn write(
-    rgb: &[u8],
-    (width, height): (u32, u32),
-    settings: &Settings,
-    metadata: &Metadata<'_>,
-) -> Result<Vec<u8>, PixelError> {
-    let library =
-        |error: turbojpeg::Error| PixelError::Library { library: "turbojpeg", reason: error.to_string() };
-    let mut compressor = Compressor::new().map_err(library)?;
-    compressor.set_quality(i32::from(settings.quality)).map_err(library)?;
-    compressor
-        .set_subsamp(match settings.subsampling {
-            Subsampling::S444 => Subsamp::None,
-            Subsampling::S420 => Subsamp::Sub2x2,
-        })
-        .map_err(library)?;
-    compressor.set_optimize(settings.optimise).map_err(library)?;
-    compressor.set_progressive(settings.progressive).map_err(library)?;
-    let image = Image {
-        pixels: rgb,
-        width: width as usize,
-        pitch: width as usize * 3,
-        height: height as usize,
-        format: PixelFormat::RGB,
-    };
-    let jpeg = compressor.compress_to_owned(image).map_err(library)?;
-
-    // libjpeg-turbo always begins with SOI and a JFIF segment of 16 bytes.
-    const JFIF_END: usize = 20;
-    if jpeg.get(..11) != Some(b"\xff\xd8\xff\xe0\x00\x10JFIF\0") || jpeg.len() < JFIF_END {
-        return Err(PixelError::Library {
-            library: "turbojpeg",
-            reason: "the file has no JFIF segment".to_owned(),
-        });
-    }
-    let extra =
-        metadata.icc.map_or(0, |icc| icc.len() + 64) + metadata.copyright.map_or(0, |text| text.len() + 64);
-    let mut out = Vec::with_capacity(jpeg.len() + extra);
-    out.extend_from_slice(&jpeg[..JFIF_END]);
-    if let Some(dpi) = metadata.dpi {
-        let [high, low] = (dpi.round() as u16).to_be_bytes();
-        out[13..18].copy_from_slice(&[1, high, low, high, low]);
-    }
-    let mut segment = |marker: u8, parts: &[&[u8]]| {
-        let length: usize = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
-        out.extend_from_slice(&[0xff, marker]);
-        out.extend_from_slice(&(length as u16).to_be_bytes());
-        parts.iter().for_each(|part| out.extend_from_slice(part));
-    };
-    if let Some(notice) = metadata.copyright {
-        segment(0xe1, &[b"Exif\0\0", &exif::copyright(notice)]);
-    }
-    if let Some(icc) = metadata.icc {
-        let pieces = icc.chunks(SEGMENT_BYTES - 14);
-        let count = pieces.len() as u8;
-        for (piece, number) in pieces.zip(1u8..) {
-            segment(0xe2, &[b"ICC_PROFILE\0", &[number, count], piece]);
-        }
-    }
-    out.extend_from_slice(&jpeg[JFIF_END..]);
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! One file a format: what its header says, its pixels in, its pixels out.
 
+pub(crate) mod avif;
 pub(crate) mod jpeg;
 mod jpeg_markers;
+pub(crate) mod jpeg_write;
 pub(crate) mod png;
 mod png_chunks;
 mod riff;
@@ -39,6 +41,8 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelE
         Format::Png => png::inspect(bytes, limits),
         Format::WebP => webp::inspect(bytes, limits),
         Format::Tiff => tiff::inspect(bytes, limits),
+        Format::Avif => Err(PixelError::UnsupportedFormat { name: "AVIF" }),
+        Format::Psd => Err(PixelError::UnsupportedFormat { name: "PSD" }),
     })
 }
 
@@ -56,6 +60,8 @@ pub(crate) fn read(
         Format::Png => png::read(bytes, &inspected.header),
         Format::WebP => webp::read(bytes, &inspected.header, codec),
         Format::Tiff => tiff::read(bytes, &inspected.header, limits),
+        Format::Avif => Err(PixelError::UnsupportedFormat { name: "AVIF" }),
+        Format::Psd => Err(PixelError::UnsupportedFormat { name: "PSD" }),
     })
 }
 

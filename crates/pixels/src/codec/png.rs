@@ -7,8 +7,9 @@ use ::png::{
 };
 
 use super::{Raw, png_chunks, widen_gray};
-use crate::encode::Metadata;
+use crate::colour::{Ink, Raster};
 use crate::header::Inspected;
+use crate::metadata::Metadata;
 use crate::{Bitmap, Channels, Format, Header, Limits, PixelError, PngCompression, Samples};
 
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelError> {
@@ -30,6 +31,7 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelE
         icc: chunks.icc,
         named_space: chunks.space,
         inverted_cmyk: false,
+        rights: chunks.rights,
         warnings: chunks.warnings,
     })
 }
@@ -79,37 +81,47 @@ fn refuse(error: DecodingError) -> PixelError {
     }
 }
 
-/// Writes a bitmap at its own depth.
+/// Writes a raster at its own depth.
 pub(crate) fn write(
-    bitmap: &Bitmap,
+    raster: &Raster<'_>,
     compression: PngCompression,
     metadata: &Metadata<'_>,
 ) -> Result<Vec<u8>, PixelError> {
     let failed =
         |error: ::png::EncodingError| PixelError::Library { library: "png", reason: error.to_string() };
-    let (width, height) = (bitmap.width(), bitmap.height());
-    let mut info = ::png::Info::with_size(width, height);
-    info.color_type = if bitmap.channels() == Channels::Rgb { ColorType::Rgb } else { ColorType::Rgba };
-    info.bit_depth = if bitmap.depth() == 8 { BitDepth::Eight } else { BitDepth::Sixteen };
+    let mut info = ::png::Info::with_size(raster.width, raster.height);
+    info.color_type = match raster.ink {
+        Ink::Gray => ColorType::Grayscale,
+        Ink::GrayAlpha => ColorType::GrayscaleAlpha,
+        Ink::Rgb => ColorType::Rgb,
+        Ink::Rgba => ColorType::Rgba,
+        Ink::Cmyk => {
+            return Err(PixelError::Library { library: "png", reason: "there is no CMYK".to_owned() });
+        }
+    };
+    info.bit_depth = if raster.depth() == 8 { BitDepth::Eight } else { BitDepth::Sixteen };
     info.pixel_dims = metadata.dpi.map(|dpi| {
         let per_metre = (dpi / 0.0254).round() as u32;
         PixelDimensions { xppu: per_metre, yppu: per_metre, unit: Unit::Meter }
     });
     match metadata.icc {
         Some(icc) => info.icc_profile = Some(icc.into()),
-        None => info.srgb = Some(::png::SrgbRenderingIntent::Perceptual),
+        None if matches!(raster.ink, Ink::Rgb | Ink::Rgba) => {
+            info.srgb = Some(::png::SrgbRenderingIntent::Perceptual);
+        }
+        None => {}
     }
 
     let big_endian;
-    let (bytes, pixel_bytes): (&[u8], usize) = match bitmap.samples() {
-        Samples::U8(samples) => (samples, bitmap.channels().count()),
+    let (bytes, pixel_bytes): (&[u8], usize) = match &*raster.samples {
+        Samples::U8(samples) => (samples, raster.ink.count()),
         Samples::U16(samples) => {
             big_endian = samples.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<u8>>();
-            (&big_endian, bitmap.channels().count() * 2)
+            (&big_endian, raster.ink.count() * 2)
         }
     };
-    let row_bytes = width as usize * pixel_bytes;
-    let by_libdeflate = compression == PngCompression::Auto && is_busy(bitmap);
+    let row_bytes = raster.width as usize * pixel_bytes;
+    let by_libdeflate = compression == PngCompression::Auto && is_busy(raster);
 
     let mut out = Vec::with_capacity(bytes.len() / 2 + 4096);
     let mut encoder = Encoder::with_info(&mut out, info).map_err(failed)?;
@@ -119,8 +131,15 @@ pub(crate) fn write(
     });
     // The pixels may be written chunk by chunk, which `png` cannot count.
     encoder.validate_sequence(false);
-    if let Some(notice) = metadata.copyright {
-        encoder.add_itxt_chunk("Copyright".to_owned(), notice.to_owned()).map_err(failed)?;
+    let texts = [
+        ("Copyright", metadata.copyright),
+        ("Author", metadata.artist),
+        ("XML:com.adobe.xmp", metadata.xmp.as_deref()),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            encoder.add_itxt_chunk(name.to_owned(), text.to_owned()).map_err(failed)?;
+        }
     }
     let mut writer = encoder.write_header().map_err(failed)?;
     if by_libdeflate {
@@ -137,22 +156,21 @@ pub(crate) fn write(
 
 /// Whether most of the picture is photograph: fixed Huffman codes then cost 60 % more bytes than they save time.
 /// On cut-outs and canvases, where runs of equal pixels dominate, they are smaller and faster.
-fn is_busy(bitmap: &Bitmap) -> bool {
-    fn varied<S: PartialEq, const N: usize>(pixels: &[[S; N]], width: usize) -> bool {
+fn is_busy(raster: &Raster<'_>) -> bool {
+    fn varied<S: PartialEq>(samples: &[S], count: usize, width: usize) -> bool {
         // Every 16th row is enough to tell a canvas from a photograph.
         let (mut equal, mut all) = (0usize, 0usize);
-        for row in pixels.chunks_exact(width).step_by(16) {
-            equal += row.windows(2).filter(|pair| pair[0] == pair[1]).count();
-            all += row.len() - 1;
+        for row in samples.chunks_exact(width * count).step_by(16) {
+            equal +=
+                row.chunks_exact(count).zip(row.chunks_exact(count).skip(1)).filter(|(a, b)| a == b).count();
+            all += width - 1;
         }
         equal * 4 < all
     }
-    let width = bitmap.width() as usize;
-    match (bitmap.samples(), bitmap.channels()) {
-        (Samples::U8(samples), Channels::Rgb) => varied(samples.as_chunks::<3>().0, width),
-        (Samples::U8(samples), Channels::Rgba) => varied(samples.as_chunks::<4>().0, width),
-        (Samples::U16(samples), Channels::Rgb) => varied(samples.as_chunks::<3>().0, width),
-        (Samples::U16(samples), Channels::Rgba) => varied(samples.as_chunks::<4>().0, width),
+    let (width, count) = (raster.width as usize, raster.ink.count());
+    match &*raster.samples {
+        Samples::U8(samples) => varied(samples, count, width),
+        Samples::U16(samples) => varied(samples, count, width),
     }
 }
 
@@ -167,11 +185,16 @@ fn deflate_up(bytes: &[u8], row_bytes: usize) -> Result<Vec<u8>, PixelError> {
         filtered.extend(row.iter().zip(above).map(|(byte, above)| byte.wrapping_sub(*above)));
         above = row;
     }
+    zlib(&filtered)
+}
+
+/// Deflate level 1 in a zlib stream.
+pub(crate) fn zlib(bytes: &[u8]) -> Result<Vec<u8>, PixelError> {
     let level = libdeflater::CompressionLvl::new(1).expect("level 1 exists");
     let mut compressor = libdeflater::Compressor::new(level);
-    let mut out = vec![0; compressor.zlib_compress_bound(filtered.len())];
+    let mut out = vec![0; compressor.zlib_compress_bound(bytes.len())];
     let length = compressor
-        .zlib_compress(&filtered, &mut out)
+        .zlib_compress(bytes, &mut out)
         .map_err(|error| PixelError::Library { library: "libdeflate", reason: format!("{error:?}") })?;
     out.truncate(length);
     Ok(out)

@@ -1,7 +1,8 @@
 //! The chunks of a PNG file (W3C PNG, third edition), without their pixels.
 
 use crate::header::NamedSpace;
-use crate::{Format, Limits, PixelError, SourceChannels, exif};
+use crate::metadata::text_of;
+use crate::{Format, Limits, PixelError, Rights, SourceChannels, exif};
 
 /// What the chunks say.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct Chunks {
     pub space: Option<NamedSpace>,
     pub orientation: Option<u8>,
     pub dpi: Option<(f64, f64)>,
+    pub rights: Rights,
     pub warnings: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Chunks, PixelError> 
         space: None,
         orientation: None,
         dpi: None,
+        rights: Rights::default(),
         warnings: Vec::new(),
     };
     if chunks.width == 0 || chunks.height == 0 || chunks.width.max(chunks.height) > i32::MAX as u32 {
@@ -91,7 +94,16 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Chunks, PixelError> 
             },
             b"cICP" if !has_pixels => cicp = data.get(..4),
             b"sRGB" if !has_pixels => is_srgb = true,
-            b"eXIf" => chunks.orientation = exif::read(data).orientation,
+            b"eXIf" => {
+                let facts = exif::read(data);
+                chunks.orientation = facts.orientation;
+                chunks.rights = std::mem::take(&mut chunks.rights).or(facts.rights);
+            }
+            b"tEXt" | b"iTXt" => match said(name, data) {
+                Some((b"Copyright", text)) => chunks.rights.copyright = text,
+                Some((b"Author", text)) => chunks.rights.artist = text,
+                _ => {}
+            },
             b"pHYs" => chunks.dpi = density(data),
             _ => {}
         }
@@ -112,6 +124,22 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Chunks, PixelError> 
         chunks.space = Some(NamedSpace::Srgb);
     }
     Ok(chunks)
+}
+
+/// Keyword and text of a chunk that is not compressed.
+fn said<'a>(name: &[u8; 4], data: &'a [u8]) -> Option<(&'a [u8], Option<String>)> {
+    let end = data.iter().take(80).position(|&b| b == 0)?;
+    let (keyword, rest) = (&data[..end], &data[end + 1..]);
+    if name == b"tEXt" {
+        // Latin-1, whose numbers are those of Unicode.
+        let text: String = rest.iter().map(|&b| char::from(b)).collect();
+        return Some((keyword, text_of(text.as_bytes())));
+    }
+    // Whether compressed, by which method, then language and translated keyword, each with a zero behind.
+    let rest = rest.strip_prefix(b"\0")?.get(1..)?;
+    let mut parts = rest.splitn(3, |&b| b == 0);
+    let text = parts.nth(2)?;
+    Some((keyword, text_of(text)))
 }
 
 fn density(data: &[u8]) -> Option<(f64, f64)> {

@@ -4,6 +4,7 @@ use crate::{Format, Limits, PixelError};
 
 /// Bits of the VP8X flags.
 const ANIMATION: u8 = 0x02;
+const XMP: u8 = 0x04;
 const EXIF: u8 = 0x08;
 const ALPHA: u8 = 0x10;
 const ICC: u8 = 0x20;
@@ -106,23 +107,25 @@ fn lossless_size(data: &[u8]) -> Option<(u32, u32, bool)> {
     Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1, bits >> 28 & 1 == 1))
 }
 
-/// The picture of `bytes`, as an encoder wrote it, in a container that also holds a profile and Exif.
+/// The picture of `bytes`, as an encoder wrote it, in a container that also holds a profile, Exif and XMP.
 pub(crate) fn with_metadata(
     bytes: Vec<u8>,
     icc: Option<&[u8]>,
     exif: Option<&[u8]>,
+    xmp: Option<&str>,
 ) -> Result<Vec<u8>, PixelError> {
-    if icc.is_none() && exif.is_none() {
+    if icc.is_none() && exif.is_none() && xmp.is_none() {
         return Ok(bytes);
     }
     let container = read(&bytes, &Limits::default())?;
     let flags = if container.has_alpha { ALPHA } else { 0 }
         | if icc.is_some() { ICC } else { 0 }
-        | if exif.is_some() { EXIF } else { 0 };
+        | if exif.is_some() { EXIF } else { 0 }
+        | if xmp.is_some() { XMP } else { 0 };
     let [w1, w2, w3, _] = (container.width - 1).to_le_bytes();
     let [h1, h2, h3, _] = (container.height - 1).to_le_bytes();
-    let mut out =
-        Vec::with_capacity(bytes.len() + icc.map_or(0, <[u8]>::len) + exif.map_or(0, <[u8]>::len) + 64);
+    let extra = icc.map_or(0, <[u8]>::len) + exif.map_or(0, <[u8]>::len) + xmp.map_or(0, str::len);
+    let mut out = Vec::with_capacity(bytes.len() + extra + 72);
     out.extend_from_slice(b"RIFF\0\0\0\0WEBP");
     let mut chunk = |name: &[u8; 4], data: &[u8]| {
         out.extend_from_slice(name);
@@ -137,6 +140,9 @@ pub(crate) fn with_metadata(
     container.pictures.iter().for_each(|(name, data)| chunk(name, data));
     if let Some(exif) = exif {
         chunk(b"EXIF", exif);
+    }
+    if let Some(xmp) = xmp {
+        chunk(b"XMP ", xmp.as_bytes());
     }
     let length = (out.len() - 8) as u32;
     out[4..8].copy_from_slice(&length.to_le_bytes());

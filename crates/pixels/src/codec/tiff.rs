@@ -2,16 +2,20 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
+use std::marker::PhantomData;
 
 use ::tiff::decoder::ifd::Value;
 use ::tiff::decoder::{Decoder, DecodingResult};
 use ::tiff::encoder::{Compression, DeflateLevel, Rational, TiffEncoder, TiffValue, colortype};
-use ::tiff::tags::{ExtraSamples, Predictor, ResolutionUnit, Tag, Type};
+use ::tiff::tags::{
+    ExtraSamples, PhotometricInterpretation, Predictor, ResolutionUnit, SampleFormat, Tag, Type,
+};
 use ::tiff::{ColorType, TiffError};
 
 use super::{Raw, widen_gray};
-use crate::encode::Metadata;
+use crate::colour::{Ink, Raster};
 use crate::header::Inspected;
+use crate::metadata::{Metadata, Rights, text_of};
 use crate::{
     Bitmap, Channels, Format, Header, Limits, PixelError, Samples, SourceChannels, TiffCompression, exif,
 };
@@ -177,7 +181,12 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelE
         dpi: dpi(&mut reader),
         frames: 1,
     };
-    Ok(Inspected { header, icc, named_space: None, inverted_cmyk: false, warnings })
+    let mut text = |tag: Tag| match reader.find_tag(tag) {
+        Ok(Some(Value::Ascii(text))) => text_of(text.as_bytes()),
+        _ => None,
+    };
+    let rights = Rights { copyright: text(Tag::Copyright), artist: text(Tag::Artist) };
+    Ok(Inspected { header, icc, named_space: None, inverted_cmyk: false, rights, warnings })
 }
 
 /// Refuses a file whose strips or tiles lie beyond its end.
@@ -301,9 +310,9 @@ fn assemble<S: Straighten>(
     Ok(Raw::Colours(Bitmap::new(width, height, channels, S::wrap(packed))?))
 }
 
-/// Writes a bitmap at its own depth, strip by strip.
+/// Writes a raster at its own depth, strip by strip.
 pub(crate) fn write(
-    bitmap: &Bitmap,
+    raster: &Raster<'_>,
     compression: TiffCompression,
     metadata: &Metadata<'_>,
 ) -> Result<Vec<u8>, PixelError> {
@@ -315,11 +324,17 @@ pub(crate) fn write(
     };
     let encoder =
         TiffEncoder::new(&mut out).map_err(failed)?.with_compression(compression).with_predictor(predictor);
-    match (bitmap.channels(), bitmap.samples()) {
-        (Channels::Rgb, Samples::U8(s)) => write_as::<colortype::RGB8>(encoder, bitmap, s, metadata)?,
-        (Channels::Rgb, Samples::U16(s)) => write_as::<colortype::RGB16>(encoder, bitmap, s, metadata)?,
-        (Channels::Rgba, Samples::U8(s)) => write_as::<colortype::RGBA8>(encoder, bitmap, s, metadata)?,
-        (Channels::Rgba, Samples::U16(s)) => write_as::<colortype::RGBA16>(encoder, bitmap, s, metadata)?,
+    match (raster.ink, &*raster.samples) {
+        (Ink::Gray, Samples::U8(s)) => write_as::<colortype::Gray8>(encoder, raster, s, metadata)?,
+        (Ink::Gray, Samples::U16(s)) => write_as::<colortype::Gray16>(encoder, raster, s, metadata)?,
+        (Ink::GrayAlpha, Samples::U8(s)) => write_as::<GrayAlpha<u8>>(encoder, raster, s, metadata)?,
+        (Ink::GrayAlpha, Samples::U16(s)) => write_as::<GrayAlpha<u16>>(encoder, raster, s, metadata)?,
+        (Ink::Rgb, Samples::U8(s)) => write_as::<colortype::RGB8>(encoder, raster, s, metadata)?,
+        (Ink::Rgb, Samples::U16(s)) => write_as::<colortype::RGB16>(encoder, raster, s, metadata)?,
+        (Ink::Rgba, Samples::U8(s)) => write_as::<colortype::RGBA8>(encoder, raster, s, metadata)?,
+        (Ink::Rgba, Samples::U16(s)) => write_as::<colortype::RGBA16>(encoder, raster, s, metadata)?,
+        (Ink::Cmyk, Samples::U8(s)) => write_as::<colortype::CMYK8>(encoder, raster, s, metadata)?,
+        (Ink::Cmyk, Samples::U16(s)) => write_as::<colortype::CMYK16>(encoder, raster, s, metadata)?,
     }
     Ok(out.into_inner())
 }
@@ -362,16 +377,16 @@ fn failed(error: TiffError) -> PixelError {
 
 fn write_as<C: colortype::ColorType>(
     mut encoder: TiffEncoder<&mut Cursor<Vec<u8>>>,
-    bitmap: &Bitmap,
+    raster: &Raster<'_>,
     samples: &[C::Inner],
     metadata: &Metadata<'_>,
 ) -> Result<(), PixelError>
 where
     [C::Inner]: TiffValue,
 {
-    let mut image = encoder.new_image::<C>(bitmap.width(), bitmap.height()).map_err(failed)?;
-    if bitmap.channels() == Channels::Rgba {
-        // The fourth sample says what it is. `extra_samples` would have to add it to RGB, and then the difference
+    let mut image = encoder.new_image::<C>(raster.width, raster.height).map_err(failed)?;
+    if raster.ink.has_alpha() {
+        // The last sample says what it is. `extra_samples` would have to add it to RGB, and then the difference
         // between neighbours would be taken over three samples.
         let kind = [ExtraSamples::UnassociatedAlpha.to_u16()];
         image.encoder().write_tag(Tag::ExtraSamples, &kind[..]).map_err(failed)?;
@@ -383,8 +398,44 @@ where
     if let Some(icc) = metadata.icc {
         image.encoder().write_tag(Tag::IccProfile, Undefined(icc)).map_err(failed)?;
     }
-    if let Some(notice) = metadata.copyright {
-        image.encoder().write_tag(Tag::Copyright, Text(notice)).map_err(failed)?;
+    for (tag, text) in [(Tag::Artist, metadata.artist), (Tag::Copyright, metadata.copyright)] {
+        if let Some(text) = text {
+            image.encoder().write_tag(tag, Text(text)).map_err(failed)?;
+        }
+    }
+    if let Some(xmp) = &metadata.xmp {
+        image.encoder().write_tag(Tag::Unknown(XMP), xmp.as_bytes()).map_err(failed)?;
+    }
+    if let Some(blocks) = &metadata.photoshop {
+        image.encoder().write_tag(Tag::Unknown(PHOTOSHOP), &blocks[..]).map_err(failed)?;
     }
     image.write_data(samples).map_err(failed)
 }
+
+/// Tags of an XMP packet and of Photoshop's image resource blocks (Adobe, "TIFF Technical Notes").
+const XMP: u16 = 700;
+const PHOTOSHOP: u16 = 34_377;
+
+/// Brightness and alpha, which the library has no name for.
+struct GrayAlpha<S>(PhantomData<S>);
+
+macro_rules! gray_alpha {
+    ($sample:ty, $bits:literal) => {
+        impl colortype::ColorType for GrayAlpha<$sample> {
+            type Inner = $sample;
+            const TIFF_VALUE: PhotometricInterpretation = PhotometricInterpretation::BlackIsZero;
+            const BITS_PER_SAMPLE: &'static [u16] = &[$bits; 2];
+            const SAMPLE_FORMAT: &'static [SampleFormat] = &[SampleFormat::Uint; 2];
+
+            fn horizontal_predict(row: &[Self::Inner], result: &mut Vec<Self::Inner>) {
+                result.extend_from_slice(&row[..row.len().min(2)]);
+                result.extend(
+                    row.iter().zip(row.iter().skip(2)).map(|(left, value)| value.wrapping_sub(*left)),
+                );
+            }
+        }
+    };
+}
+
+gray_alpha!(u8, 8);
+gray_alpha!(u16, 16);

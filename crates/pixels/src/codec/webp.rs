@@ -5,8 +5,9 @@ use std::io::Cursor;
 use image_webp::{ColorType, DecodingError, WebPDecoder, WebPEncoder};
 
 use super::{Raw, riff, webp_sys};
-use crate::encode::Metadata;
+use crate::colour::Raster;
 use crate::header::Inspected;
+use crate::metadata::Metadata;
 use crate::{Bitmap, Channels, Codec, Format, Header, Limits, PixelError, SourceChannels, exif};
 
 /// The longest side of a WebP picture.
@@ -30,7 +31,8 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspected, PixelE
         frames: 1,
     };
     let icc = container.icc.map(<[u8]>::to_vec);
-    Ok(Inspected { header, icc, named_space: facts.space, inverted_cmyk: false, warnings: Vec::new() })
+    let (named_space, rights) = (facts.space, facts.rights);
+    Ok(Inspected { header, icc, named_space, inverted_cmyk: false, rights, warnings: Vec::new() })
 }
 
 pub(crate) fn read(bytes: &[u8], header: &Header, codec: Codec) -> Result<Raw, PixelError> {
@@ -76,20 +78,20 @@ fn refuse(error: DecodingError) -> PixelError {
     }
 }
 
-/// Writes an 8-bit bitmap: with loss at (quality, effort), or without.
+/// Writes 8-bit RGB or RGBA samples: with loss at (quality, effort), or without.
 pub(crate) fn write(
-    samples: &[u8],
-    (width, height): (u32, u32),
-    channels: Channels,
+    raster: &Raster<'_>,
     lossy: Option<(u8, u8)>,
     exact: bool,
     metadata: &Metadata<'_>,
 ) -> Result<Vec<u8>, PixelError> {
+    let (width, height) = (raster.width, raster.height);
     if width.max(height) > LONGEST_SIDE {
         let (format, max) = (Format::WebP, LONGEST_SIDE);
         return Err(PixelError::TooLargeForFormat { format, max, width, height });
     }
-    let alpha = channels == Channels::Rgba;
+    let samples = raster.eight_bit()?;
+    let alpha = raster.ink.has_alpha();
     let bytes = match lossy {
         Some((quality, effort)) => webp_sys::encode(samples, width, height, alpha, quality, effort, exact)
             .map_err(|reason| PixelError::Library { library: "libwebp", reason })?,
@@ -102,6 +104,5 @@ pub(crate) fn write(
             bytes
         }
     };
-    let exif = metadata.copyright.map(exif::copyright);
-    riff::with_metadata(bytes, metadata.icc, exif.as_deref())
+    riff::with_metadata(bytes, metadata.icc, exif::write(metadata).as_deref(), metadata.xmp.as_deref())
 }

@@ -8,7 +8,7 @@ use super::curve::Curve;
 use crate::srgb::linear_to_srgb;
 
 /// XYZ (D50, Bradford-adapted as ICC demands) of the sRGB primaries, in columns red, green, blue.
-const SRGB_D50: [[f64; 3]; 3] = [
+pub(super) const SRGB_D50: [[f64; 3]; 3] = [
     [0.436_074_7, 0.385_064_9, 0.143_080_4],
     [0.222_504_5, 0.716_878_6, 0.060_616_9],
     [0.013_932_2, 0.097_104_5, 0.714_173_3],
@@ -120,7 +120,7 @@ fn determinant(m: &[[f64; 3]; 3]) -> f64 {
         .sum()
 }
 
-fn inverse(m: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
+pub(super) fn inverse(m: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     let scale = 1.0 / determinant(m);
     let cofactor = |row: usize, column: usize| {
         let (r1, r2, c1, c2) = ((row + 1) % 3, (row + 2) % 3, (column + 1) % 3, (column + 2) % 3);
@@ -129,7 +129,7 @@ fn inverse(m: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     std::array::from_fn(|i| std::array::from_fn(|j| cofactor(j, i) * scale))
 }
 
-fn multiply(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
+pub(super) fn multiply(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
 }
 

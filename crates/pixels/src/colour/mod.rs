@@ -1,16 +1,20 @@
-//! From the colour space of a file into the working space, sRGB.
+//! From the colour space of a file into the working space, sRGB, and from there into that of a written file.
 //!
 //! Profiles are parsed by `moxcms`. Matrix profiles are applied here, in floats with a last rounding to nearest
 //! (`moxcms` itself truncates, 0.4 level too dark); tables and CMYK by `lcms2`. Relative colorimetric throughout.
 
 mod curve;
+mod ink;
 mod matrix;
-mod srgb_profile;
+mod output;
+mod profile;
+mod space;
 
 use lcms2::{Flags, Intent, Transform};
 use moxcms::{ColorProfile, DataColorSpace, ProfileText};
 
-pub(crate) use srgb_profile::srgb_profile;
+pub(crate) use output::{Ink, Raster, raster_in, to_space};
+pub use space::{CmykIntent, CmykProfile, Space};
 
 use crate::header::NamedSpace;
 use crate::{Bitmap, Channels, PixelError, Samples, SamplesMut};

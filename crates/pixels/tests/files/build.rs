@@ -214,6 +214,45 @@ pub fn webp(bitmap: &Bitmap) -> Vec<u8> {
 
 /// A CMYK profile made by Little CMS: ink that simply takes away light, in a small table.
 pub fn cmyk_profile() -> Vec<u8> {
+    cmyk_profile_with(&[])
+}
+
+/// The same, with a table for the way back: the light that lacks is made of cyan, magenta and yellow.
+pub fn cmyk_output_profile() -> Vec<u8> {
+    const GRID: usize = 17;
+    let srgb = lcms2::Profile::new_srgb();
+    let lab = lcms2::Profile::new_lab4_context(
+        lcms2::GlobalContext::new(),
+        &lcms2::CIExyY { x: 0.3457, y: 0.3585, Y: 1.0 },
+    )
+    .expect("Lab");
+    let to_rgb: lcms2::Transform<[u8; 3], [u8; 3]> = lcms2::Transform::new(
+        &lab,
+        lcms2::PixelFormat::Lab_8,
+        &srgb,
+        lcms2::PixelFormat::RGB_8,
+        lcms2::Intent::RelativeColorimetric,
+    )
+    .expect("a transform");
+    let mut table = b"mft1\0\0\0\0\x03\x04".to_vec();
+    table.extend_from_slice(&[GRID as u8, 0]);
+    for value in [1i32, 0, 0, 0, 1, 0, 0, 0, 1] {
+        table.extend_from_slice(&(value << 16).to_be_bytes());
+    }
+    (0..3).for_each(|_| table.extend(0..=255u8));
+    let step = |i: usize| (i * 255 / (GRID - 1)) as u8;
+    for i in 0..GRID * GRID * GRID {
+        let colour = [step(i / GRID / GRID), step(i / GRID % GRID), step(i % GRID)];
+        let mut rgb = [[0u8; 3]];
+        to_rgb.transform_pixels(&[colour], &mut rgb);
+        table.extend(rgb[0].map(|v| 255 - v));
+        table.push(0);
+    }
+    (0..4).for_each(|_| table.extend(0..=255u8));
+    cmyk_profile_with(&[(b"B2A0", table)])
+}
+
+fn cmyk_profile_with(more: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     // A device link cannot be embedded, so the profile is put together here: one `A2B0` table of type `mft1`
     // (ICC.1:2001 6.5.7) with two grid points on each axis, into Lab.
     let srgb = lcms2::Profile::new_srgb();
@@ -247,11 +286,12 @@ pub fn cmyk_profile() -> Vec<u8> {
     for _ in 0..3 {
         table.extend(0..=255u8);
     }
-    let tags: [(&[u8; 4], Vec<u8>); 3] = [
+    let mut tags: Vec<(&[u8; 4], Vec<u8>)> = vec![
         (b"desc", b"desc\0\0\0\0\0\0\0\x09Test ink\0".iter().copied().chain([0; 78]).collect()),
         (b"wtpt", b"XYZ \0\0\0\0\0\0\xf6\xd6\0\x01\0\0\0\0\xd3\x2d".to_vec()),
         (b"A2B0", table),
     ];
+    tags.extend(more.iter().cloned());
     let mut header = vec![0; 128];
     header[8] = 2;
     header[12..24].copy_from_slice(b"prtrCMYKLab ");

@@ -5,5 +5,7 @@ mod colour;
 mod encoded;
 mod formats;
 mod garbled;
+mod layered;
 mod limits;
 mod orientation;
+mod written;

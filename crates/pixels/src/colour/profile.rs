@@ -1,8 +1,9 @@
-//! The sRGB profile that is embedded in files: ICC version 2, which everything reads, made here from the numbers of
-//! IEC 61966-2-1 so that it carries nobody's copyright.
+//! The profiles that are embedded in files: ICC version 2, which everything reads, made here from the numbers of their
+//! standards so that they carry nobody's copyright.
 
 use std::sync::LazyLock;
 
+use super::space::D50;
 use crate::srgb::srgb_to_linear;
 
 /// Points of the tone curve. Straight lines between them stay within 0.02 of an 8-bit level of the exact curve.
@@ -15,23 +16,42 @@ pub(crate) fn srgb_profile() -> &'static [u8] {
 }
 
 fn build() -> Vec<u8> {
-    let curve = curve();
-    let tags: [([u8; 4], Vec<u8>); 7] = [
-        (*b"desc", description("sRGB")),
+    // IEC 61966-2-1, adapted to D50 by Bradford's method; red, green, blue.
+    let primaries = [
+        [0.436_074_7, 0.222_504_5, 0.013_932_2],
+        [0.385_064_9, 0.716_878_6, 0.097_104_5],
+        [0.143_080_4, 0.060_616_9, 0.714_173_3],
+    ];
+    rgb("sRGB", &primaries, &sampled(srgb_to_linear))
+}
+
+/// A profile of three primaries (XYZ relative to D50) and one curve ([`sampled`] or [`gamma`]).
+pub(super) fn rgb(name: &str, [red, green, blue]: &[[f64; 3]; 3], curve: &[u8]) -> Vec<u8> {
+    let tags =
+        [(*b"rXYZ", xyz(*red)), (*b"gXYZ", xyz(*green)), (*b"bXYZ", xyz(*blue)), (*b"rTRC", curve.to_vec())];
+    assemble(name, b"RGB ", &tags)
+}
+
+/// A profile of one curve.
+pub(super) fn gray(name: &str, curve: &[u8]) -> Vec<u8> {
+    assemble(name, b"GRAY", &[(*b"kTRC", curve.to_vec())])
+}
+
+fn assemble(name: &str, space: &[u8; 4], own: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let common = [
+        (*b"desc", description(name)),
         (*b"cprt", text("CC0")),
         // Of the connection space for a display: ICC.1:2001 6.4.43.
-        (*b"wtpt", xyz([0.9642, 1.0, 0.8249])),
-        (*b"rXYZ", xyz([0.436_074_7, 0.222_504_5, 0.013_932_2])),
-        (*b"gXYZ", xyz([0.385_064_9, 0.716_878_6, 0.097_104_5])),
-        (*b"bXYZ", xyz([0.143_080_4, 0.060_616_9, 0.714_173_3])),
-        (*b"rTRC", curve),
+        (*b"wtpt", xyz(D50)),
     ];
+    let tags: Vec<&([u8; 4], Vec<u8>)> = common.iter().chain(own).collect();
+    let shared = if space == b"RGB " { 2 } else { 0 };
     // The green and blue curves point at the red one.
-    let count = tags.len() + 2;
+    let count = tags.len() + shared;
     let mut offset = 128 + 4 + 12 * count;
     let mut table = Vec::new();
     let mut body = Vec::new();
-    for (name, data) in &tags {
+    for (name, data) in tags {
         let names: &[[u8; 4]] = if name == b"rTRC" { &[*b"rTRC", *b"gTRC", *b"bTRC"] } else { &[*name] };
         for name in names {
             table.extend_from_slice(name);
@@ -47,7 +67,9 @@ fn build() -> Vec<u8> {
     profile.extend_from_slice(&(offset as u32).to_be_bytes());
     profile.extend_from_slice(&[0; 4]);
     profile.extend_from_slice(&[2, 0x40, 0, 0]);
-    profile.extend_from_slice(b"mntrRGB XYZ ");
+    profile.extend_from_slice(b"mntr");
+    profile.extend_from_slice(space);
+    profile.extend_from_slice(b"XYZ ");
     // A fixed date (2026-01-01), so that equal pictures give equal files.
     for part in [2026u16, 1, 1, 0, 0, 0] {
         profile.extend_from_slice(&part.to_be_bytes());
@@ -55,7 +77,7 @@ fn build() -> Vec<u8> {
     profile.extend_from_slice(b"acsp");
     profile.resize(68, 0);
     // Illuminant of the connection space: D50 as s15Fixed16.
-    for value in [0.9642, 1.0, 0.8249] {
+    for value in D50 {
         profile.extend_from_slice(&fixed(value));
     }
     profile.resize(128, 0);
@@ -88,14 +110,20 @@ fn description(name: &str) -> Vec<u8> {
     data
 }
 
-fn curve() -> Vec<u8> {
+/// A curve as a table.
+pub(super) fn sampled(to_linear: fn(f64) -> f64) -> Vec<u8> {
     let mut data = b"curv\0\0\0\0".to_vec();
     data.extend_from_slice(&u32::from(CURVE_POINTS).to_be_bytes());
     for i in 0..CURVE_POINTS {
-        let light = srgb_to_linear(f64::from(i) / f64::from(CURVE_POINTS - 1));
+        let light = to_linear(f64::from(i) / f64::from(CURVE_POINTS - 1));
         data.extend_from_slice(&((light * 65_535.0).round() as u16).to_be_bytes());
     }
     data
+}
+
+/// A curve as a power, in 256ths.
+pub(super) fn gamma(power_256: u16) -> Vec<u8> {
+    [b"curv\0\0\0\0\0\0\0\x01".as_slice(), &power_256.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
