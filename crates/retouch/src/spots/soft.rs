@@ -83,7 +83,6 @@ pub(crate) fn discs(
             .max()
             .unwrap_or(0);
         let is_soft = side >= 5.0 && f32::from(steep) < f32::from(piece.peak) * 0.62 && piece.peak < 128;
-        eprintln!("D {side} {fill} wide {wide} tall {tall} steep {steep} peak {} pix {} alone {} rep {} fillok {is_round}", piece.peak, piece.pixels.len(), piece.is_alone(&small, &hat, &unrest, &counts), crowd.repeats(piece));
         let is_alone = !crowd.repeats(piece) && piece.is_alone(&small, &hat, &unrest, &counts);
         (is_round && is_soft && is_alone).then(|| Disc {
             x: (left as f32 + wide / 2.0) * SCALE as f32,
