@@ -234,7 +234,7 @@ impl Default for Settings {
             dpi: None,
             color_profile: ColorProfile::Srgb,
             clipping_path: false,
-            path_tolerance: Number::new(0.5),
+            path_tolerance: Number::new(0.75),
             path_name: "Clipping path".to_owned(),
             metadata: MetadataPolicy::Strip,
             copyright: String::new(),

@@ -5,8 +5,10 @@ use super::{Knot, Point, bezier};
 
 /// Rounds of finding better parameters for the points before a stretch is divided.
 const ROUNDS: usize = 4;
-/// Length over which a direction is measured, in pixels: shorter ones see the steps of the pixels.
+/// Length over which a corner is looked for, in pixels: shorter ones see the steps of the pixels.
 const REACH: f64 = 4.0;
+/// Length to both sides over which the direction of a smooth outline is measured, in pixels.
+const SMOOTH_REACH: f64 = 16.0;
 /// Cosine of the turn from which a point is a corner: 50 degrees.
 const CORNER: f64 = 0.643;
 
@@ -68,16 +70,16 @@ fn ahead(stretch: &[Point], least: usize) -> Point {
     far.or(stretch.last()).map_or(Point { x: 1.0, y: 0.0 }, |p| p.minus(stretch[0]).unit())
 }
 
-/// The points before and after one of a closed polygon, [`REACH`] away along it.
-fn neighbours(points: &[Point], index: usize) -> (Point, Point) {
+/// The points before and after one of a closed polygon, that far away along it, but no farther than an eighth of it.
+fn neighbours(points: &[Point], index: usize, far: f64) -> (Point, Point) {
     let count = points.len();
     let reach = |step: usize| {
         let (mut at, mut walked) = (index, 0.0);
-        for _ in 0..count / 2 {
+        for _ in 0..(count / 8).max(2) {
             let next = (at + step) % count;
             walked += points[next].minus(points[at]).length();
             at = next;
-            if walked >= REACH {
+            if walked >= far {
                 break;
             }
         }
@@ -87,7 +89,7 @@ fn neighbours(points: &[Point], index: usize) -> (Point, Point) {
 }
 
 fn along(points: &[Point], index: usize) -> Point {
-    let (before, after) = neighbours(points, index);
+    let (before, after) = neighbours(points, index, SMOOTH_REACH);
     after.minus(before).unit()
 }
 
@@ -97,7 +99,7 @@ fn corners(points: &[Point]) -> Vec<usize> {
         return Vec::new();
     }
     let turn = |index: usize| {
-        let (before, after) = neighbours(points, index);
+        let (before, after) = neighbours(points, index, REACH);
         points[index].minus(before).unit().dot(after.minus(points[index]).unit())
     };
     let turns: Vec<f64> = (0..points.len()).map(turn).collect();
@@ -155,7 +157,8 @@ impl Fit<'_> {
         // Divided near the worst point, but never so unevenly that the work becomes quadratic.
         let count = points.len();
         let middle = worst.clamp((count / 4).max(1), (count * 3 / 4).min(count - 2).max(1));
-        let around = 4.min(middle).min(count - 1 - middle).max(1);
+        // The longer the stretch, the farther the points that give the direction: noise tilts long handles most.
+        let around = (count / 8).clamp(4, 32).min(middle).min(count - 1 - middle).max(1);
         let through = points[middle + around].minus(points[middle - around]).unit();
         let back = Point { x: -through.x, y: -through.y };
         self.run(first, first + middle, leave, back);

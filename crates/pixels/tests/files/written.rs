@@ -48,9 +48,12 @@ fn other_spaces_come_back_as_the_same_colours() {
             let file = encode(&picture, &with_space(encoding, space.clone())).expect("a file");
             let decoded = decode(&file);
             assert_eq!(decoded.source_profile, name);
-            // A level of a wider space is up to one and a half of sRGB's, and both ends are rounded.
+            // Half a level of a bright channel is several levels of a dark one, once the matrix has mixed them.
             let worst = worst(&decoded.bitmap, &picture);
-            assert!(worst <= 2, "{encoding:?} {space} {worst}");
+            assert!(worst <= 4, "{encoding:?} {space} {worst}");
+            let pairs = bytes(&decoded.bitmap).iter().zip(bytes(&picture));
+            let sum: u32 = pairs.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+            assert!(sum < 64 * 48 * 3 * 2 / 5, "{encoding:?} {space} {sum}");
         }
         let deep = picture.clone().into_u16();
         let decoded = decode(&encode(&deep, &with_space(Encoding::tiff(), space.clone())).expect("a file"));
@@ -85,6 +88,22 @@ fn grey_files_have_one_channel() {
     assert!(encode(&picture, &with_space(Encoding::webp(80), Space::Gray)).is_err());
 }
 
+/// sRGB to the inks of a profile and back, by Little CMS alone.
+fn there_and_back(rgb: &[u8], icc: &[u8]) -> Vec<u8> {
+    use lcms2::{Flags, Intent::RelativeColorimetric, PixelFormat, Profile, Transform};
+    let (srgb, inks) = (Profile::new_srgb(), Profile::new_icc(icc).expect("a profile"));
+    let (rgb_8, cmyk_8, flags) = (PixelFormat::RGB_8, PixelFormat::CMYK_8, Flags::BLACKPOINT_COMPENSATION);
+    let there: Transform<[u8; 3], [u8; 4]> =
+        Transform::new_flags(&srgb, rgb_8, &inks, cmyk_8, RelativeColorimetric, flags).expect("a transform");
+    let back: Transform<[u8; 4], [u8; 3]> =
+        Transform::new_flags(&inks, cmyk_8, &srgb, rgb_8, RelativeColorimetric, flags).expect("a transform");
+    let mut separated = vec![[0; 4]; rgb.len() / 3];
+    there.transform_pixels(rgb.as_chunks::<3>().0, &mut separated);
+    let mut out = vec![[0; 3]; separated.len()];
+    back.transform_pixels(&separated, &mut out);
+    out.into_flattened()
+}
+
 #[test]
 fn pictures_are_separated_by_a_profile_of_the_callers() {
     let profile =
@@ -93,6 +112,7 @@ fn pictures_are_separated_by_a_profile_of_the_callers() {
     let mut picture = scene(64, 48);
     let pixels::SamplesMut::U8(samples) = picture.samples_mut() else { panic!("8 bit") };
     samples[..3 * 64].fill(255);
+    let expected = there_and_back(bytes(&picture), &cmyk_output_profile());
     // Hard edges between colours would be lost where a JPEG stores colour coarsely.
     let jpeg =
         Encoding::Jpeg { quality: 98, subsampling: Subsampling::S444, progressive: false, optimise: false };
@@ -105,9 +125,16 @@ fn pictures_are_separated_by_a_profile_of_the_callers() {
             matches!(channels, pixels::SourceChannels::Cmyk | pixels::SourceChannels::Ycck),
             "{channels:?}"
         );
-        // The tables of the profile are coarse; that nothing is inverted or out of order is what shows.
-        let worst = worst(&decoded.bitmap, &picture);
-        assert!(worst <= 40, "{encoding:?} {worst}");
+        // The tables of this profile are coarse: what counts is that the inks say what Little CMS says.
+        let (most, mean) = match encoding {
+            Encoding::Tiff { .. } => (1, 0.1),
+            _ => (40, 2.5),
+        };
+        let differences: Vec<u8> =
+            bytes(&decoded.bitmap).iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).collect();
+        let sum: f64 = differences.iter().map(|&d| f64::from(d)).sum();
+        assert!(differences.iter().all(|&d| d <= most), "{encoding:?} {:?}", differences.iter().max());
+        assert!(sum / (differences.len() as f64) < mean, "{encoding:?} {sum}");
         assert!(bytes(&decoded.bitmap)[..3].iter().all(|&v| v >= 250), "paper stays white");
     }
     let deep =
