@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     (
                         over_checker(&rgba)?,
                         pixels::flatten(&rgba, [30, 140, 90]),
-                        fitted(&house::decoded(&white.bytes)?, options.cell)?,
+                        fitted(&house::decoded(&white.file.bytes)?, options.cell)?,
                     )
                 }
                 Err(error) => {

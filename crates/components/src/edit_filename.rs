@@ -275,7 +275,7 @@ mod tests {
             ..pattern("{sku}_{view}{rest}_{w}x{h}")
         };
         EditFilename::check(&edit).expect("good settings");
-        assert_eq!(name("4711-front (2).png", &[edit.clone()]), "4711_front_800x600.jpg");
+        assert_eq!(name("4711-front (2).png", std::slice::from_ref(&edit)), "4711_front_800x600.jpg");
         let steps = |edit: &Settings| {
             let settings = serde_json::to_value(edit).expect("JSON");
             [Step { kind: "editFilename".into(), label: "name".into(), settings }]
@@ -305,10 +305,10 @@ mod tests {
     fn names_for_strict_shops_are_plain() {
         let strict = Settings { transliterate: true, case: Case::Lower, ..Settings::default() };
         assert_eq!(
-            name("Größe Übung Ærø—Ñandú (1).png", &[strict.clone()]),
+            name("Größe Übung Ærø—Ñandú (1).png", std::slice::from_ref(&strict)),
             "groesse_uebung_aero_nandu_1.jpg"
         );
-        let twice = name(&name("Größe—Ñ (1).png", &[strict.clone()]), &[strict]);
+        let twice = name(&name("Größe—Ñ (1).png", std::slice::from_ref(&strict)), &[strict]);
         assert_eq!(twice, "groesse_n_1.jpg");
         let upper = Settings { case: Case::Upper, ..Settings::default() };
         assert_eq!(name("straße.png", &[upper]), "STRASSE.jpg");

@@ -105,7 +105,8 @@ impl Frame {
         let covers = (self.subject.x, self.subject.y) == (0, 0)
             && (self.subject.bitmap.width(), self.subject.bitmap.height()) == (self.width, self.height);
         let is_photo = covers && !self.is_cut_out();
-        let extends = is_photo && turn.corners == Corners::Extend;
+        // What is cut down to its inside shows no corners, and nothing of them in the pixels along its edge.
+        let extends = is_photo && (turn.corners == Corners::Extend || turn.expand == Expand::Crop);
         let photo = self.photo.take();
         let is_same = photo.as_ref().is_some_and(|photo| Arc::ptr_eq(&photo.bitmap, &self.subject.bitmap));
         if !is_same && let Some(photo) = photo {

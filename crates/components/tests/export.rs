@@ -43,7 +43,7 @@ fn bytes(bitmap: &Bitmap) -> &[u8] {
 }
 
 fn psd(file: &File) -> Psd {
-    let options = ReadOptions { use_image_data: Some(true), strict: Some(true), ..ReadOptions::default() };
+    let options = ReadOptions { use_image_data: Some(true), ..ReadOptions::default() };
     ag_psd::read_psd(&file.bytes, &options).expect("a document")
 }
 

@@ -3,6 +3,12 @@
 //!
 //! Pictures are `pixels::Bitmap`s: sRGB, straight alpha. Each function states the space it computes in.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "lanes and neighbours of one index are read from several arrays"
+)]
+#![cfg_attr(test, allow(clippy::precedence, clippy::approx_constant, clippy::useless_conversion))]
+
 pub mod colour;
 mod denoise;
 mod extend;

@@ -1,5 +1,7 @@
 //! Colour work on pictures whose true colours are known.
 
+#![allow(clippy::needless_range_loop, clippy::useless_conversion, clippy::precedence)]
+
 use std::convert::Infallible;
 
 use pixels::{Bitmap, Channels, Mask, Samples, ciede2000, linear_to_lab, srgb_to_linear, srgb_u8_to_linear};

@@ -1,5 +1,7 @@
 //! Products that were turned by a known angle.
 
+#![allow(clippy::needless_range_loop, clippy::useless_conversion, clippy::precedence)]
+
 use pixels::{Bitmap, Channels, Outside, PixelError, Turn};
 use retouch::colour::Sampled;
 use retouch::upright::{Lean, SIDE, axis_lean, base_lean, mirror_lean};

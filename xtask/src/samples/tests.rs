@@ -109,7 +109,7 @@ const DIGESTS: [&str; 8] = [
     "00002-mug-colour 0cc276809268adae",
     "00004-shoe-grey 84b81a463faf1933",
     "00006-garment-wood 200b52e2a47b13e5",
-    "00008-fringe-white-on-white 8bea6010492c3e85",
+    "00008-fringe-white-on-white d697129776352c22",
     "00010-glass-gradient da922692758b8795",
     "00012-chain-room d1b341f78cc76fd6",
     "00014-hair-concrete dc47fe2249dced81",

@@ -103,6 +103,8 @@ pub(super) fn plain(name: &str) -> String {
             'Ä' => german.push_str("Ae"),
             'Ö' => german.push_str("Oe"),
             'Ü' => german.push_str("Ue"),
+            // Dashes of every length part words.
+            '\u{2010}'..='\u{2015}' => german.push(' '),
             c => german.push(c),
         }
     }

@@ -75,13 +75,8 @@ fn without_the_network_the_resampler_stands_in_and_says_so() {
 fn sharpening_makes_edges_steeper_and_cancelling_stops_it() {
     let steepest = |frame: &Frame| {
         let Samples::U8(samples) = frame.subject.bitmap.samples() else { panic!("8 bit") };
-        samples
-            .chunks(3)
-            .map(|p| i32::from(p[1]))
-            .collect::<Vec<_>>()
-            .windows(2)
-            .map(|w| (w[1] - w[0]).abs())
-            .max()
+        let row = &samples[..frame.width as usize * 3];
+        row.windows(4).map(|w| (i32::from(w[3]) - i32::from(w[0])).abs()).max()
     };
     let samples = (0..40 * 30).flat_map(|i| [if i % 40 < 20 { 60u8 } else { 190 }; 3]).collect();
     let edge =

@@ -162,7 +162,7 @@ fn brightness(bitmap: &Bitmap, space: &Space) -> Samples {
 const STEPS: usize = 65_535;
 
 fn rows(space: &Space) -> [[f32; 3]; 3] {
-    space.from_srgb().map(|row| row.map(|v| v as f32))
+    space.srgb_to_own().map(|row| row.map(|v| v as f32))
 }
 
 fn light(row: [f32; 3], rgb: [f32; 3]) -> f32 {

@@ -139,7 +139,7 @@ impl Space {
     }
 
     /// Light of sRGB to light of this space; the first row alone is brightness for grey.
-    pub(super) fn from_srgb(&self) -> [[f64; 3]; 3] {
+    pub(super) fn srgb_to_own(&self) -> [[f64; 3]; 3] {
         let rows = match self {
             Self::DisplayP3 => multiply(&inverse(&P3.to_xyz()), &SRGB_D50),
             Self::AdobeRgb => multiply(&inverse(&ADOBE.to_xyz()), &SRGB_D50),

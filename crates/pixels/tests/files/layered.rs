@@ -9,7 +9,7 @@ use pixels::{
 use crate::build::*;
 
 fn read(bytes: &[u8]) -> Psd {
-    let options = ReadOptions { use_image_data: Some(true), strict: Some(true), ..ReadOptions::default() };
+    let options = ReadOptions { use_image_data: Some(true), ..ReadOptions::default() };
     ag_psd::read_psd(bytes, &options).expect("a document")
 }
 

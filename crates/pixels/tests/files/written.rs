@@ -48,7 +48,9 @@ fn other_spaces_come_back_as_the_same_colours() {
             let file = encode(&picture, &with_space(encoding, space.clone())).expect("a file");
             let decoded = decode(&file);
             assert_eq!(decoded.source_profile, name);
-            assert!(worst(&decoded.bitmap, &picture) <= 1, "{encoding:?} {space}");
+            // A level of a wider space is up to one and a half of sRGB's, and both ends are rounded.
+            let worst = worst(&decoded.bitmap, &picture);
+            assert!(worst <= 2, "{encoding:?} {space} {worst}");
         }
         let deep = picture.clone().into_u16();
         let decoded = decode(&encode(&deep, &with_space(Encoding::tiff(), space.clone())).expect("a file"));
@@ -91,7 +93,10 @@ fn pictures_are_separated_by_a_profile_of_the_callers() {
     let mut picture = scene(64, 48);
     let pixels::SamplesMut::U8(samples) = picture.samples_mut() else { panic!("8 bit") };
     samples[..3 * 64].fill(255);
-    for encoding in [Encoding::jpeg(98), Encoding::tiff()] {
+    // Hard edges between colours would be lost where a JPEG stores colour coarsely.
+    let jpeg =
+        Encoding::Jpeg { quality: 98, subsampling: Subsampling::S444, progressive: false, optimise: false };
+    for encoding in [jpeg, Encoding::tiff()] {
         let file = encode(&picture, &with_space(encoding, space.clone())).expect("a file");
         let decoded = decode(&file);
         assert!(decoded.header.has_icc && decoded.source_profile == "Test ink", "{encoding:?}");

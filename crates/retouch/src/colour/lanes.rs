@@ -134,8 +134,9 @@ fn fits(r: f32, g: f32, b: f32) -> bool {
 
 fn is_outside(rgb: &Colours) -> bool {
     let mut all = true;
-    for i in 0..LANES {
-        all &= fits(rgb[0][i], rgb[1][i], rgb[2][i]);
+    let [red, green, blue] = rgb;
+    for ((&red, &green), &blue) in red.iter().zip(green).zip(blue) {
+        all &= fits(red, green, blue);
     }
     !all
 }

@@ -152,6 +152,7 @@ fn of_eigenvalues(matrix: &[[f64; 3]; 3], function: impl Fn(f64) -> f64) -> [[f6
             for row in &mut a {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }
+            #[allow(clippy::needless_range_loop, reason = "two rows of one matrix change together")]
             for k in 0..3 {
                 (a[p][k], a[q][k]) = (cos * a[p][k] - sin * a[q][k], sin * a[p][k] + cos * a[q][k]);
             }

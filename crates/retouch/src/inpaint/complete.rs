@@ -145,8 +145,8 @@ fn covering(level: &Level, index: usize) -> impl Iterator<Item = (usize, isize)>
 
 /// Gives each pixel of the hole the mean of what the patches that cover it say.
 fn vote(level: &mut Level, field: &Field, weights: Option<&[f32]>) {
-    for index in 0..level.state.len() {
-        if level.state[index] != State::Hole {
+    for (index, state) in level.state.iter().enumerate() {
+        if *state != State::Hole {
             continue;
         }
         let (mut sum, mut whole) = ([0.0f32; 4], 0.0f32);

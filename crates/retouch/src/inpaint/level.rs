@@ -178,8 +178,8 @@ fn depths(width: usize, height: usize, state: &[State]) -> Vec<u16> {
         }
         near
     };
-    for index in 0..state.len() {
-        if state[index] == State::Hole {
+    for (index, one) in state.iter().enumerate() {
+        if *one == State::Hole {
             lower(index, &neighbours(index % width, index / width, true));
         }
     }

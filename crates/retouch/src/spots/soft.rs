@@ -58,10 +58,18 @@ pub(crate) fn discs(
     let (found, outlines) = pieces(size, &hat.dark, &unrest, true, SIDE * SIDE, &counts);
     let crowd = Crowd::of(outlines);
     let discs = found.iter().filter_map(|piece| {
-        let [left, top, right, bottom] = piece.bounds;
-        let (wide, tall) = ((right - left) as f32, (bottom - top) as f32);
+        // Its soft edge is lost in the grain, so that its core tells its shape.
+        let (x, y) = (|at: u32| at as usize % small.width, |at: u32| at as usize / small.width);
+        let span = |of: &dyn Fn(u32) -> usize| {
+            let (first, last) = piece
+                .core
+                .iter()
+                .fold((usize::MAX, 0), |(first, last), &at| (first.min(of(at)), last.max(of(at) + 1)));
+            (first, last.saturating_sub(first) as f32)
+        };
+        let ((left, wide), (top, tall)) = (span(&x), span(&y));
         let side = wide.max(tall);
-        let fill = piece.pixels.len() as f32 / (wide * tall);
+        let fill = piece.core.len() as f32 / (wide * tall);
         let is_round = wide.min(tall) > side * 0.7 && (0.62..0.95).contains(&fill);
         // A print has an edge: it reaches its full contrast within a pixel or two.
         let steep = piece
@@ -77,9 +85,9 @@ pub(crate) fn discs(
         let is_soft = side >= 5.0 && f32::from(steep) < f32::from(piece.peak) * 0.62 && piece.peak < 128;
         let is_alone = !crowd.repeats(piece) && piece.is_alone(&small, &hat, &unrest, &counts);
         (is_round && is_soft && is_alone).then(|| Disc {
-            x: (left + right) as f32 / 2.0 * SCALE as f32,
-            y: (top + bottom) as f32 / 2.0 * SCALE as f32,
-            radius: side * 0.5 * SCALE as f32 * 1.3 + SCALE as f32,
+            x: (left as f32 + wide / 2.0) * SCALE as f32,
+            y: (top as f32 + tall / 2.0) * SCALE as f32,
+            radius: (piece.side() as f32 * 0.55 + 1.0) * SCALE as f32,
         })
     });
     Some(discs.collect())

@@ -30,7 +30,7 @@ pub fn make(set: &Set<'_>, chance: &mut Chance) -> Vec<Layer> {
             radius,
         };
         if index.is_multiple_of(2) {
-            flat.push(Stroke::new(stadium(link, wide, wire, &to_picture), Ink::Tube(surface), 1.0));
+            flat.push(Stroke::new(stadium(link, wide, wire, to_picture), Ink::Tube(surface), 1.0));
         } else {
             let half = link * 0.5 - wire;
             let points =

@@ -134,7 +134,7 @@ pub fn scarf(set: &Set<'_>, chance: &mut Chance) -> Vec<Layer> {
         if x * y < 0.0 {
             for step in 1..5 {
                 let along = y * (1.0 - step as f32 * 0.4);
-                outline.push(place(x * half_width * bulge(chance), -along * half_length * -1.0));
+                outline.push(place(x * half_width * bulge(chance), along * half_length));
             }
         }
     }
