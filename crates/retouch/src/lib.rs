@@ -10,20 +10,19 @@
 #![cfg_attr(test, allow(clippy::precedence, clippy::approx_constant, clippy::useless_conversion))]
 
 pub mod colour;
+mod denoise;
+mod extend;
 mod inpaint;
+mod level;
+mod plane;
 mod reach;
+mod sharpen;
 mod spots;
 pub mod upright;
 
-pub use inpaint::{Filling, InpaintError, Within, inpaint};
-pub use reach::reaching;
-pub use spots::{Sought, Spots, find_spots};
-mod denoise;
-mod extend;
-mod level;
-mod plane;
-mod sharpen;
-
 pub use denoise::{Denoising, denoise};
 pub use extend::extend_colours;
+pub use inpaint::{Filling, InpaintError, Within, inpaint};
+pub use reach::reaching;
 pub use sharpen::{Sharpening, sharpen};
+pub use spots::{Sought, Spots, find_spots};
