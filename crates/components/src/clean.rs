@@ -89,7 +89,8 @@ impl Component for Clean {
             sensor_spots: settings.sensor_spots.get(),
             // A small picture has specks of a few pixels too.
             dust_size: settings.dust_size.px(side).clamp(5, 61),
-            lint_length: settings.lint_length.px(side).max(16),
+            // Nor is a fibre shorter there.
+            lint_length: settings.lint_length.px(side).max(48),
         };
         // The largest thing that is sought is a fibre of that length.
         let speck = sought.lint_length as usize * 8;

@@ -130,9 +130,10 @@ impl Default for Settings {
             spacing: Length::Percent(10.0),
             blend: Mix::Normal,
             color: Colour([255; 3]),
-            outline: Length::Px(0),
+            // White letters show on white, too.
+            outline: Length::Percent(4.0),
             outline_color: Colour([0; 3]),
-            shadow: Number::new(35.0),
+            shadow: Number::new(0.0),
         }
     }
 }

@@ -246,9 +246,9 @@ pub fn tagged_cup() -> Bitmap {
 
 /// A plain product on a backdrop, with dust, lint, a scratch and a sensor spot, and a print that belongs to it.
 pub fn dusty() -> Bitmap {
-    let (width, height) = (300u32, 240u32);
+    let (width, height) = (256u32, 212u32);
     let specks =
-        [(40.0, 36.0, 2.2), (120.0, 90.0, 1.6), (176.0, 64.0, 2.6), (250.0, 150.0, 1.8), (88.0, 190.0, 2.0)];
+        [(40.0, 36.0, 2.2), (120.0, 90.0, 1.6), (176.0, 64.0, 2.6), (24.0, 150.0, 1.8), (88.0, 190.0, 2.0)];
     let mut noise = 777u32;
     let samples = (0..width * height)
         .flat_map(|i| {
@@ -275,5 +275,5 @@ pub fn dusty() -> Bitmap {
             [level + grain, level * 0.94 + grain, level * 0.9 + grain].map(|c| c.round() as u8)
         })
         .collect();
-    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("300 by 240")
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("256 by 212")
 }

@@ -104,7 +104,8 @@ fn what_is_not_understood_or_not_whole_is_refused() {
     let good = published(&kernel, &bias);
     assert!(to_onnx(&good, &model()).is_ok());
     let refused = |bytes: &[u8]| to_onnx(bytes, &model()).unwrap_err();
-    assert!(refused(&good[..good.len() - 1]).contains("the shards have"));
+    // Fewer bytes than there is white space before the shards are noticed by the hash of the file alone.
+    assert!(refused(&good[..good.len() - 4]).contains("the shards have"));
     assert!(refused(&[&good[..], &[0]].concat()).contains("the shards have"));
     assert!(refused(b"").contains("empty"));
     assert!(refused(b"{}").contains("missing field"));

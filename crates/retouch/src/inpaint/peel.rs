@@ -4,6 +4,9 @@
 use super::canvas::State;
 use super::level::{Level, REACH};
 
+/// How much less the part of a patch counts that nothing is known of yet. Of patches that fit alike, the one with
+/// nothing new in it is taken: a hole in something even must not be filled with a print from beside it.
+const NEW: u32 = 16;
 /// Patches that are looked at for each pixel.
 const LOOKED_AT: usize = 1500;
 
@@ -21,9 +24,10 @@ pub(crate) fn peel(level: &mut Level, sources: &[u32]) -> Vec<Option<usize>> {
         let middle = level.middle_for(index);
         let near: Vec<(usize, [i16; 4])> =
             around(level, middle).filter(|&at| known[at]).map(|at| (at, level.pixels[at])).collect();
+        let unknown: Vec<usize> = around(level, middle).filter(|&at| !known[at]).collect();
         let mut best = (u32::MAX, sources[0] as usize);
         let mut attempt = |source: usize| {
-            let mut sum = 0u32;
+            let (mut sum, mut whole) = (0u32, [0i32; 4]);
             for &(at, pixel) in &near {
                 let other = level.pixels[at + source - middle];
                 sum = (0..4).fold(sum, |sum, c| {
@@ -33,8 +37,20 @@ pub(crate) fn peel(level: &mut Level, sources: &[u32]) -> Vec<Option<usize>> {
                 if sum >= best.0 {
                     return;
                 }
+                (0..4).for_each(|c| whole[c] += i32::from(other[c]));
             }
-            best = (sum, source);
+            let count = near.len().max(1) as i32;
+            let mean = whole.map(|whole| whole / count);
+            for &at in &unknown {
+                let other = level.pixels[at + source - middle];
+                sum = (0..4).fold(sum, |sum, c| {
+                    let away = i32::from(other[c]) - mean[c];
+                    sum.saturating_add((away * away) as u32 / NEW)
+                });
+            }
+            if sum < best.0 {
+                best = (sum, source);
+            }
         };
         for &source in sources.iter().skip(turn % stride).step_by(stride) {
             attempt(source as usize);
