@@ -15,6 +15,7 @@ mod export;
 mod fault;
 mod fill_background;
 mod frame;
+mod ghost_mannequin;
 mod input;
 mod layer;
 mod pipeline;
@@ -34,12 +35,12 @@ mod straighten;
 mod toolbox;
 mod turn;
 mod upscale;
-
-pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
-pub use color::Color;
 mod watermark;
 
+pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
+
 pub use clean::Clean;
+pub use color::Color;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Images, Limits};
@@ -51,6 +52,7 @@ pub use export::Export;
 pub use fault::Fault;
 pub use fill_background::FillBackground;
 pub use frame::{Encoded, Frame, NamedFile, Origin, Subject};
+pub use ghost_mannequin::GhostMannequin;
 pub use input::Input as InputComponent;
 pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
