@@ -42,10 +42,11 @@ pub(crate) fn discs(
     counts: &dyn Fn(usize) -> bool,
     stop: &dyn Fn() -> bool,
 ) -> Option<Vec<Disc>> {
-    let small = levelled(reduced(luma));
+    let small = reduced(luma);
     if small.width < 2 * SIDE || small.height < 2 * SIDE {
         return Some(Vec::new());
     }
+    let small = levelled(small);
     let inside: Vec<bool> = (0..small.values.len())
         .map(|at| counts((at / small.width * SCALE) * luma.width + at % small.width * SCALE))
         .collect();
@@ -124,7 +125,7 @@ fn levelled(mut luma: Luma) -> Luma {
         running_mean(&column, |at, mean| means[at * width + x] = mean);
     }
     for (value, mean) in luma.values.iter_mut().zip(means) {
-        *value = (i32::from(*value) - mean / 16 + 512).clamp(0, 1023) as i16;
+        *value = (i32::from(*value) - mean / 16 + 2048).clamp(0, 4095) as i16;
     }
     luma
 }
