@@ -10,9 +10,9 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use domain::component::Description;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -46,6 +46,10 @@ struct Preview {
     after: Vec<(String, Value)>,
     /// The values of the setting that are shown.
     values: Option<Vec<Value>>,
+    /// Further settings for each of the values.
+    also: Vec<Map<String, Value>>,
+    /// The name of a file that is shown instead of a picture: what becomes of it.
+    names: Option<String>,
     /// Why nothing can be seen of the setting.
     unseen: Option<String>,
     /// How single settings are shown; what is missing is as for the component.
@@ -65,6 +69,8 @@ impl Preview {
             before: if own.before.is_empty() { self.before.clone() } else { own.before },
             after: if own.after.is_empty() { self.after.clone() } else { own.after },
             values: own.values,
+            also: own.also,
+            names: own.names.or_else(|| self.names.clone()),
             unseen: own.unseen.or_else(|| self.unseen.clone()),
             settings: BTreeMap::new(),
         }
@@ -95,10 +101,19 @@ fn shown(description: &Description, setting: &str, preview: &Preview) -> Option<
     (values.len() > 1).then_some(values)
 }
 
+/// The settings with which one of the values is shown.
+fn settings_with(setting: &str, preview: &Preview, values: &[Value], index: usize) -> Map<String, Value> {
+    let mut settings = preview.with.clone();
+    settings.extend(preview.also.get(index).cloned().unwrap_or_default());
+    settings.insert(setting.to_owned(), values[index].clone());
+    settings
+}
+
 /// Makes the pictures and writes the text.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let previews = previews()?;
     fs::create_dir_all(folder())?;
+    let mut failed = Vec::new();
     if !options.text {
         let toolbox = house::toolbox(Some(house::networks()?));
         for description in components::catalogue().entries() {
@@ -109,11 +124,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             for setting in components::settings_of(&description.schema) {
                 let preview = preview.of(&setting.name);
                 let file = folder().join(strip_file(description.kind, &setting.name));
-                let strip = match shown(description, &setting.name, &preview) {
-                    Some(values) => strip::made(&toolbox, description, &setting.name, &preview, &values)
-                        .with_context(|| format!("{}.{}", description.kind, setting.name))?,
+                let values = shown(description, &setting.name, &preview).filter(|_| preview.names.is_none());
+                let strip = match values {
+                    Some(values) => {
+                        let strip = strip::made(&toolbox, description, &setting.name, &preview, &values);
+                        strip.unwrap_or_else(|error| {
+                            failed.push(format!("{}.{}: {error:#}", description.kind, setting.name));
+                            None
+                        })
+                    }
                     None => None,
                 };
+                if strip.is_none() && preview.unseen.is_none() && preview.names.is_none() {
+                    println!("{}.{}: nothing to see", description.kind, setting.name);
+                }
                 match strip {
                     Some(bytes) => fs::write(&file, bytes)?,
                     // What shows no difference is no picture to look at.
@@ -125,7 +149,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let file = root().join("docs/components.md");
     fs::write(&file, page::written(&previews, &folder())?)?;
-    println!("{}", Path::new("docs/components.md").display());
+    println!("docs/components.md");
+    ensure!(failed.is_empty(), "some pictures could not be made:\n{}", failed.join("\n"));
     Ok(())
 }
 
@@ -140,7 +165,10 @@ mod tests {
             let entry = components::entry(kind).unwrap_or_else(|| panic!("no component is called `{kind}`"));
             let properties = (entry.describe)().schema["properties"].clone();
             for setting in preview.settings.keys() {
-                assert!(properties.get(setting).is_some(), "previews.json: `{kind}` has no setting `{setting}`");
+                assert!(
+                    properties.get(setting).is_some(),
+                    "previews.json: `{kind}` has no setting `{setting}`"
+                );
             }
         }
         let now = page::written(&previews, &folder()).expect("a page");

@@ -266,8 +266,8 @@ pub fn dusty() -> Bitmap {
                 level += covered * if product && sy < 140.0 { 70.0 } else { -70.0 };
             }
             // A fibre, curved.
-            if (140.0..170.0).contains(&x) {
-                let away = (y - 110.0 - ((x - 140.0) / 9.0).sin() * 4.0).abs();
+            if (150.0..180.0).contains(&x) {
+                let away = (y - 92.0 - ((x - 150.0) / 9.0).sin() * 4.0).abs();
                 level += (1.3 - away).clamp(0.0, 1.0) * 60.0;
             }
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

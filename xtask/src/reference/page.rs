@@ -6,9 +6,11 @@ use std::path::Path;
 
 use components::{Setting, settings_of};
 use domain::component::{Description, Place};
-use serde_json::Value;
+use pixels::{Bitmap, Channels};
+use serde_json::{Map, Value, json};
 
-use super::{Preview, shown, strip_file};
+use super::{Preview, settings_with, shown, strip_file};
+use crate::house;
 
 /// The whole page, with the strips that lie in `folder`.
 pub fn written(previews: &BTreeMap<String, Preview>, folder: &Path) -> anyhow::Result<String> {
@@ -85,8 +87,16 @@ fn one_setting(
         writeln!(page, "- `{choice}`: {text}")?;
     }
     let file = strip_file(entry.kind, &setting.name);
-    if let Some(values) = shown(entry, &setting.name, preview).filter(|_| folder.join(&file).exists()) {
-        let values: Vec<String> = values.iter().map(code).collect();
+    if let Some(name) = &preview.names {
+        names(page, entry, setting, preview, name)?;
+    } else if let Some(values) = shown(entry, &setting.name, preview).filter(|_| folder.join(&file).exists())
+    {
+        let values: Vec<String> = (0..values.len())
+            .map(|index| match preview.also.get(index).filter(|also| !also.is_empty()) {
+                Some(also) => format!("{} ({})", code(&values[index]), settings_text(also)),
+                None => code(&values[index]),
+            })
+            .collect();
         writeln!(page, "\n![{} of {}](components/{file})\n", setting.name, entry.kind)?;
         writeln!(page, "From left to right: {}{}.", values.join(", "), with(preview, &setting.name))?;
     } else if let Some(why) = &preview.unseen {
@@ -97,13 +107,46 @@ fn one_setting(
 
 /// What else was set, in words.
 fn with(preview: &Preview, setting: &str) -> String {
-    let others: Vec<String> = preview
-        .with
-        .iter()
-        .filter(|(name, _)| *name != setting)
-        .map(|(name, value)| format!("`{name}` {}", code(value)))
-        .collect();
-    if others.is_empty() { String::new() } else { format!("; with {}", others.join(", ")) }
+    let mut others = preview.with.clone();
+    others.remove(setting);
+    if others.is_empty() { String::new() } else { format!("; with {}", settings_text(&others)) }
+}
+
+fn settings_text(settings: &Map<String, Value>) -> String {
+    let each: Vec<String> =
+        settings.iter().map(|(name, value)| format!("`{name}` {}", code(value))).collect();
+    each.join(", ")
+}
+
+/// What becomes of a file's name, for each value.
+fn names(
+    page: &mut String,
+    entry: &Description,
+    setting: &Setting,
+    preview: &Preview,
+    name: &str,
+) -> anyhow::Result<()> {
+    let Some(values) = shown(entry, &setting.name, preview) else { return Ok(()) };
+    let toolbox = house::toolbox(None);
+    let pixel = house::png(&Bitmap::from_u8(2, 3, Channels::Rgb, vec![128; 18])?)?;
+    writeln!(page, "\n| `{}` | `{name}` becomes |\n|---|---|", setting.name)?;
+    for (index, value) in values.iter().enumerate() {
+        let settings = settings_with(&setting.name, preview, &values, index);
+        let steps = [
+            house::step("input", &json!({}))?,
+            house::step(entry.kind, &Value::Object(settings))?,
+            house::step("export", &json!({ "targetFormat": "JPEG" }))?,
+        ];
+        let product = house::process(&toolbox, &pixel, name, &steps)?;
+        writeln!(
+            page,
+            "| {}{} | `{}` |",
+            code(value).replace('|', "\\|"),
+            with(preview, &setting.name),
+            product.file.name
+        )?;
+    }
+    Ok(())
 }
 
 /// A value as it is written in settings, shortened where it is long.

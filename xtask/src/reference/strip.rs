@@ -13,7 +13,7 @@ use pixels::{Bitmap, Channels, EncodeOptions, Encoding, Filter, Rect, Samples};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Preview;
+use super::{Preview, settings_with};
 use crate::{house, root};
 
 /// Width and height that a frame of the strip is fitted into.
@@ -33,9 +33,8 @@ pub fn made(
 ) -> anyhow::Result<Option<Vec<u8>>> {
     let case = case_of(description.kind, preview)?;
     let mut frames = Vec::with_capacity(values.len());
-    for value in values {
-        let mut settings = preview.with.clone();
-        settings.insert(setting.to_owned(), value.clone());
+    for (index, value) in values.iter().enumerate() {
+        let settings = settings_with(setting, preview, values, index);
         let picture = frame(toolbox, description, &case, preview, settings)
             .with_context(|| format!("`{setting}` of {value}"))?;
         frames.push(picture);
@@ -53,8 +52,11 @@ fn case_of(kind: &str, preview: &Preview) -> anyhow::Result<PathBuf> {
     if let Some(case) = &preview.case {
         return Ok(if case.contains('/') { cases.join(case) } else { cases.join(kind).join(case) });
     }
-    let mut there: Vec<PathBuf> =
-        fs::read_dir(cases.join(kind))?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let mut there: Vec<PathBuf> = fs::read_dir(cases.join(kind))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
     there.sort();
     there.into_iter().next().with_context(|| format!("`{kind}` has no golden case"))
 }
@@ -114,8 +116,8 @@ fn frame(
         };
         picture = pixels::crop(&picture, rect)?;
     }
-    let size = pixels::fit_inside((picture.width(), picture.height()), (FRAME, FRAME), true);
-    // What is enlarged shows its pixels.
+    let size = pixels::fit_inside((picture.width(), picture.height()), (FRAME, FRAME), preview.zoom.is_some());
+    // What is enlarged shows its pixels; only a part is.
     let filter = if size.0 > picture.width() * 2 { Filter::Box } else { Filter::Lanczos3 };
     let picture = pixels::resize(&picture, size.0, size.1, filter)?;
     Ok(if picture.channels() == Channels::Rgba { over_board(&picture)? } else { picture })
@@ -133,7 +135,9 @@ fn over_board(rgba: &Bitmap) -> anyhow::Result<Bitmap> {
 
 fn difference(one: &Bitmap, other: &Bitmap) -> f64 {
     match (one.samples(), other.samples()) {
-        (Samples::U8(a), Samples::U8(b)) if (one.width(), one.height()) == (other.width(), other.height()) => {
+        (Samples::U8(a), Samples::U8(b))
+            if (one.width(), one.height()) == (other.width(), other.height()) =>
+        {
             let sum: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             sum as f64 / a.len() as f64
         }
