@@ -154,6 +154,41 @@ pub fn cup_on_backdrop() -> Bitmap {
     Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
 }
 
+/// How much light the cup's shadow takes from the backdrop of [`cup_with_shadow`], 0 to 1.
+fn cup_shadow(x: f64, y: f64) -> f64 {
+    let spot = |dx: f64, dy: f64, wide: f64, tall: f64| (-(dx / wide).powi(2) - (dy / tall).powi(2)).exp();
+    let contact = 0.6 * spot(x - 0.42, y - 0.742, 0.2, 0.025);
+    let thrown = 0.38 * spot(x - 0.58 - (y - 0.74) * 0.9, y - 0.75, 0.21, 0.055);
+    1.0 - (1.0 - contact) * (1.0 - thrown)
+}
+
+/// The cup on a backdrop that bends from wall to floor and darkens towards its corners, with the shadow it throws there
+/// and a grey ball far from it, with camera noise.
+pub fn cup_with_shadow() -> Bitmap {
+    let (width, height) = (200u32, 180u32);
+    let both = |x: f64, y: f64| {
+        let ball = (x - 0.9).powi(2) + (y - 0.14).powi(2);
+        cup(x, y).or_else(|| (ball < 0.0036).then_some([0.5 - 3.0 * (x - 0.9); 3]))
+    };
+    let mut noise = 24_680u32;
+    let samples = draw(width, height, &both)
+        .iter()
+        .enumerate()
+        .flat_map(|(i, [r, g, b, a])| {
+            let side = f64::from(width);
+            let (x, y) =
+                ((f64::from(i as u32 % width) + 0.5) / side, (f64::from(i as u32 / width) + 0.5) / side);
+            let fall = 0.06 * ((x - 0.5).powi(2) + (y - 0.45).powi(2)) / 0.45 + 0.03 * (y - 0.6).max(0.0);
+            let light = (1.0 - fall) * (1.0 - cup_shadow(x, y));
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = (f64::from(noise >> 16) / 65_535.0 - 0.5) * 0.012;
+            [[*r, 0.90], [*g, 0.89], [*b, 0.875]]
+                .map(|[own, under]| ((own * a + under * light * (1.0 - a) + grain) * 255.0).round() as u8)
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
+}
+
 /// The cup and the ball on their backdrop under a warm lamp: each channel multiplied in linear light.
 pub fn cup_under_lamp() -> Bitmap {
     let Samples::U8(samples) = cup_on_backdrop().into_samples() else {
