@@ -40,6 +40,8 @@ struct Preview {
     with: Map<String, Value>,
     /// The part of the picture that is shown: left, top, width and height in shares.
     zoom: Option<[f64; 4]>,
+    /// The picture that settings name, below the folder of the golden cases; else `reference.png` of the case.
+    reference: Option<String>,
     /// Steps before the component: a component and its settings each.
     before: Vec<(String, Value)>,
     /// Steps after it.
@@ -66,6 +68,7 @@ impl Preview {
             case: own.case.or_else(|| self.case.clone()),
             with,
             zoom: own.zoom.or(self.zoom),
+            reference: own.reference.or_else(|| self.reference.clone()),
             before: if own.before.is_empty() { self.before.clone() } else { own.before },
             after: if own.after.is_empty() { self.after.clone() } else { own.after },
             values: own.values,

@@ -47,8 +47,12 @@ pub fn made(
     Ok(Some(pixels::encode(&beside(&frames)?, &options)?))
 }
 
+fn cases() -> PathBuf {
+    root().join("crates/components/tests/cases")
+}
+
 fn case_of(kind: &str, preview: &Preview) -> anyhow::Result<PathBuf> {
-    let cases = root().join("crates/components/tests/cases");
+    let cases = cases();
     if let Some(case) = &preview.case {
         return Ok(if case.contains('/') { cases.join(case) } else { cases.join(kind).join(case) });
     }
@@ -100,7 +104,11 @@ fn frame(
     let cancel = AtomicBool::new(false);
     let mut context = Context::new(&toolbox.cache, &cancel);
     context.runtime = toolbox.runtime.clone();
-    if let Ok(bytes) = fs::read(case.join("reference.png")) {
+    let reference = match &preview.reference {
+        Some(path) => cases().join(path),
+        None => case.join("reference.png"),
+    };
+    if let Ok(bytes) = fs::read(&reference) {
         context.images = Arc::new(Images::from([(ContentHash(Sha256::digest(&bytes).into()), bytes)]));
     }
     let product = components::process_together(&context, &inputs, &steps)
