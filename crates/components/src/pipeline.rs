@@ -185,7 +185,9 @@ impl Line<'_> {
             (entry.join)(frame, others, &step.settings, &self.context)?;
         }
         let millis = started.elapsed().as_secs_f64() * 1000.0;
-        if let Some(before) = before {
+        // A step that can tell the product from its backdrop better has counted already.
+        let is_counted = frame.remarks.last().is_some_and(|remarks| remarks.product_pixels_changed.is_some());
+        if let Some(before) = before.filter(|_| !is_counted) {
             frame.promised(product_pixels_changed(&before, &frame.subject, changes.mask));
         }
         tracing::debug!(component = entry.kind, millis, "finished step `{}`", step.label);
