@@ -16,6 +16,7 @@ mod export;
 mod fault;
 mod fill_background;
 mod frame;
+mod ghost_mannequin;
 mod input;
 mod layer;
 mod pipeline;
@@ -43,6 +44,7 @@ pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
 pub use color::Color;
 mod watermark;
 
+
 pub use clean::Clean;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
@@ -55,6 +57,7 @@ pub use export::Export;
 pub use fault::Fault;
 pub use fill_background::FillBackground;
 pub use frame::{Encoded, Frame, NamedFile, Origin, Subject};
+pub use ghost_mannequin::GhostMannequin;
 pub use input::Input as InputComponent;
 pub use layer::{Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};

@@ -2,8 +2,9 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
-//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result; settings may
-//! name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut out of the photo `in.png`.
+//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`) beside it goes into the same
+//! result; settings may name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut
+//! out of the photo `in.png`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,16 @@ fn input_of(case: &Path) -> PathBuf {
         return path;
     }
     let scene = fs::read_to_string(case.join("scene.txt")).expect("a case has `in.*` or `scene.txt`");
-    let bitmap = match scene.trim() {
+    let path = case.join("in.png");
+    fs::write(&path, png(&drawn(scene.trim()))).expect("written");
+    if let Ok(second) = fs::read_to_string(case.join("scene-2.txt")) {
+        fs::write(case.join("in-2.png"), png(&drawn(second.trim()))).expect("written");
+    }
+    path
+}
+
+fn drawn(scene: &str) -> Bitmap {
+    match scene {
         "cup" => scene::cup_cut_out(),
         "deep cup" => scene::cup_deep(),
         "stool" => scene::stool_cut_out(),
@@ -86,11 +96,11 @@ fn input_of(case: &Path) -> PathBuf {
         "tagged cup" => scene::tagged_cup(),
         "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
+        "shirt on a mannequin" => scene::shirt_on_mannequin(),
+        "inlay shot" => scene::shirt_inlay_shot(1.06, 0.02, -0.015),
+        "collar shot" => scene::collar_shot(),
         other => panic!("no scene is called `{other}`"),
-    };
-    let path = case.join("in.png");
-    fs::write(&path, png(&bitmap)).expect("written");
-    path
+    }
 }
 
 fn png(bitmap: &Bitmap) -> Vec<u8> {
