@@ -38,14 +38,12 @@ mod straighten;
 mod toolbox;
 mod turn;
 mod upscale;
+mod watermark;
 
 pub use backdrop::{Backdrop, Cleaned, Fitting, Gradient, Picture, Run};
 pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
-pub use color::Color;
-mod watermark;
-
-
 pub use clean::Clean;
+pub use color::Color;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Images, Limits};

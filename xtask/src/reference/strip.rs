@@ -116,7 +116,8 @@ fn frame(
         };
         picture = pixels::crop(&picture, rect)?;
     }
-    let size = pixels::fit_inside((picture.width(), picture.height()), (FRAME, FRAME), preview.zoom.is_some());
+    let size =
+        pixels::fit_inside((picture.width(), picture.height()), (FRAME, FRAME), preview.zoom.is_some());
     // What is enlarged shows its pixels; only a part is.
     let filter = if size.0 > picture.width() * 2 { Filter::Box } else { Filter::Lanczos3 };
     let picture = pixels::resize(&picture, size.0, size.1, filter)?;
