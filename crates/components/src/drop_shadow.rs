@@ -22,7 +22,9 @@ use room::{Room, Small, Soft};
 pub use settings::{Kind, Settings};
 
 /// How dark the contact under a cast shadow is, compared with a contact shadow alone.
-const GROUNDING: f32 = 0.75;
+const GROUNDING: f32 = 0.9;
+/// How dark a cast shadow is away from the contact: what the light does not reach, its surroundings do.
+const UMBRA: f32 = 0.75;
 /// Half the width of the shadow of something that hovers, in shares of the subject's width.
 const FLOATING_WIDTH: f64 = 0.4;
 /// Its depth in the picture, in shares of its width.
@@ -87,7 +89,7 @@ impl Component for DropShadow {
     fn memory_bytes(megapixels: f64) -> u64 {
         // For a reflection: the picture, what of it is mirrored at 8 bits and premultiplied at 16, and the layer. What
         // is worked out small does not grow with the picture.
-        bytes(megapixels, 28) + (64 << 20)
+        bytes(megapixels, 28) + (96 << 20)
     }
 }
 
@@ -160,6 +162,7 @@ fn small_mask(
             cast::soft(outline, &feet, &settings.light(sigma)).map(|mut cast| {
                 let near = small.side() * 0.012;
                 let contact = contact::soft(&feet, outline.width(), small.side(), (0.0, 0.0), near);
+                cast.values.iter_mut().for_each(|value| *value *= UMBRA);
                 cast.and(&contact, GROUNDING);
                 cast
             })

@@ -14,7 +14,7 @@ use crate::{Context, Fault, Frame, Subject};
 mod grid;
 mod surface;
 
-use grid::{Grid, continued, distances, grown};
+use grid::{Grid, continued, distances};
 use surface::Surface;
 
 /// Longest side of the grid.
@@ -25,6 +25,10 @@ const COVERED: u8 = 3;
 const BEGINS: f32 = 0.025;
 /// Width of the fade towards the border of the photo, in shares of the grid's longer side.
 const EDGE: f32 = 0.05;
+/// How much of a darkness must be believed where a shadow goes on: what noise alone makes nowhere hangs together.
+const OPEN: f32 = 0.5;
+/// How far a shadow's end is followed into what is hardly darker than the backdrop, in shares of the same.
+const TAIL: f32 = 0.04;
 /// Noise of a backdrop (in shares of its light) at which nothing can be told any more.
 const MOST_NOISE: f32 = 0.035;
 /// Share of the photo's border that a shadow darkens at most; more is an uneven backdrop.
@@ -83,14 +87,21 @@ impl Shading {
     fn on(grid: Grid, ends: [bool; 4]) -> Self {
         let (width, height) = (grid.width, grid.height);
         let side = width.max(height) as f32;
-        let reach = 1.0 + (side * 0.003).ceil();
+        let reach = 1.0 + (side * 0.002).floor();
         let covered: Vec<bool> = grid.covered.iter().map(|&covered| covered > 0.0).collect();
         let away = distances(&covered, width);
-        let hidden: Vec<bool> =
+        let mut hidden: Vec<bool> =
             away.iter().zip(&grid.known).map(|(&away, &known)| away <= reach || !known).collect();
         let surface = Surface::fit(&grid, &hidden);
         let noise = surface.noise;
         let clean = surface.planes;
+        let allowed = |lost: f32| 0.04 + 2.0 * noise + 0.3 * lost;
+        // Close to the subject its colour may come in; where none did, the shadow is darkest, and seen.
+        for i in (0..width * height).filter(|&i| grid.covered[i] == 0.0 && grid.known[i]) {
+            let [r, g, b] = [0, 1, 2].map(|c| grid.colours[c][i] / clean[c][i]);
+            let (lost, spread) = (1.0 - luma([r, g, b]), r.max(g).max(b) - r.min(g).min(b));
+            hidden[i] &= spread > allowed(lost.max(0.0)) || lost < -3.0 * noise - 0.01;
+        }
 
         let mut ratio = [0, 1, 2].map(|c| -> Vec<f32> {
             let pairs = grid.colours[c].iter().zip(&clean[c]).zip(&hidden);
@@ -106,16 +117,14 @@ impl Shading {
             plane.iter_mut().zip(&seen).for_each(|(value, seen)| *value /= seen.max(1e-3));
         }
         let low = 2.0 * noise + 0.004;
-        let high = low * 2.5;
         let mut dark: Vec<f32> = Vec::with_capacity(width * height);
         let mut gate: Vec<f32> = Vec::with_capacity(width * height);
         for i in 0..width * height {
             let [r, g, b] = [smooth[0][i], smooth[1][i], smooth[2][i]];
             let lost = (1.0 - luma([r, g, b])).clamp(0.0, 1.0);
             let spread = r.max(g).max(b) - r.min(g).min(b);
-            let allowed = 0.04 + 2.0 * noise + 0.3 * lost;
-            let open = step(low, high, lost) * (1.0 - step(allowed, 2.0 * allowed, spread));
-            gate.push(if hidden[i] { 0.0 } else { open });
+            let neutral = 1.0 - step(allowed(lost), 2.0 * allowed(lost), spread);
+            gate.push(if hidden[i] { 0.0 } else { shrunk(lost, low) * neutral });
             dark.push(lost);
         }
         drop(smooth);
@@ -123,12 +132,10 @@ impl Shading {
         let kept = kept(&gate, &away, &hidden, width, (BEGINS * side + reach).max(reach + 2.0));
         let outside = |i: usize| !grid.known[i];
         let at_border = border_share(&kept, width, height);
-        let feather = (f64::from(side) * 0.003).max(0.7);
-        let mut mask: Vec<f32> = grown(&kept, width).iter().map(|&kept| f32::from(u8::from(kept))).collect();
-        soften(&mut mask, width, feather, feather);
-        // The feather must not open towards what the subject hides.
-        for (i, gate) in gate.iter_mut().enumerate() {
-            *gate *= if kept[i] { 1.0 } else { mask[i] };
+        // Where it thins out into the noise it fades, rather than end.
+        let tail = (side * TAIL).max(5.0);
+        for (gate, away) in gate.iter_mut().zip(distances(&kept, width)) {
+            *gate *= 1.0 - step(0.0, tail, away);
         }
         dark.iter_mut().zip(&gate).for_each(|(dark, gate)| *dark *= gate);
 
@@ -178,12 +185,19 @@ pub(crate) fn step(low: f32, high: f32, value: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
+/// How much of a darkness is to be believed where noise may make one of `low`: nothing up to half of that, nearly all from
+/// twice as much on.
+fn shrunk(lost: f32, low: f32) -> f32 {
+    let (lost, low) = (lost * lost, low * low);
+    ((lost - 0.25 * low) / (lost + 0.5 * low)).max(0.0)
+}
+
 /// The open places that hang together with open places close to the subject.
 fn kept(gate: &[f32], away: &[f32], hidden: &[bool], width: usize, begins: f32) -> Vec<bool> {
-    let open = |i: usize| gate[i] > 0.02;
+    let open = |i: usize| gate[i] > OPEN;
     let mut kept = vec![false; gate.len()];
     let mut queue: Vec<usize> =
-        (0..gate.len()).filter(|&i| !hidden[i] && gate[i] > 0.5 && away[i] <= begins).collect();
+        (0..gate.len()).filter(|&i| !hidden[i] && gate[i] > 0.6 && away[i] <= begins).collect();
     queue.iter().for_each(|&i| kept[i] = true);
     while let Some(i) = queue.pop() {
         let x = i % width;

@@ -47,7 +47,7 @@ pub struct Settings {
     /// per cent of the subject's longer side; null is 6% for `cast`, 1.2% for `reflection`, 8% for `floating` and 4% for
     /// the others.
     pub blur: Option<Length<1000, 25>>,
-    /// How much of the shadow shows where it is darkest; null is 45 for `cast`, 35 for `reflection` and `floating`, 100
+    /// How much of the shadow shows where it is darkest; null is 55 for `cast`, 35 for `reflection` and `floating`, 100
     /// for `natural` (as dark as in the photo), and 40 for the others.
     #[schemars(extend("x-unit" = "%"))]
     pub opacity: Option<Number<0, 100>>,
@@ -93,7 +93,7 @@ impl Settings {
     pub(super) fn opacity(&self) -> f64 {
         let usual = match self.kind {
             Kind::Drop | Kind::Contact => 40.0,
-            Kind::Cast => 45.0,
+            Kind::Cast => 55.0,
             Kind::Reflection | Kind::Floating => 35.0,
             Kind::Natural => 100.0,
         };

@@ -35,8 +35,8 @@ pub(super) fn cleaned(
     let falloff = (settings.falloff.of(subject) * cells) as f32;
     let show: Vec<f32> = (0..shading.width * shading.height)
         .map(|i| {
-            // A third of the way everything stays; from there on it fades.
-            let near = 1.0 - step(falloff / 3.0, falloff.max(1.0), shading.away[i]);
+            // Half of the way everything stays; from there on it fades.
+            let near = 1.0 - step(falloff / 2.0, falloff.max(1.0), shading.away[i]);
             shading.gate[i] * shading.edge[i] * near
         })
         .collect();

@@ -134,7 +134,7 @@ pub struct Settings {
     #[schemars(extend("x-unit" = "%"))]
     pub tile_width: Option<Number<1, 100>>,
     /// How far from the subject anything of the photo's backdrop is seen with `cleanUp`, in pixels or in per cent of the
-    /// subject's longer side; it fades on the way there.
+    /// subject's longer side; it fades over the second half of the way there.
     pub falloff: Length<8192, 200>,
 }
 
@@ -152,7 +152,7 @@ impl Default for Settings {
             fit: Fit::Fill,
             focus: Point::new(0.5, 0.5),
             tile_width: None,
-            falloff: Length::Percent(40.0),
+            falloff: Length::Percent(60.0),
         }
     }
 }
