@@ -16,8 +16,8 @@ use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
 use crate::{
-    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits, Resize,
-    SetOnCanvas, Upscale, settings,
+    Combine, Context, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
+    Resize, SetOnCanvas, Upscale, settings,
 };
 
 /// The picture to be worked on.
@@ -275,6 +275,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
     let mut most = (InputComponent::memory_bytes)(decoding);
     // Bytes a pixel of the photo that is kept beside the cut-out.
     let mut photo = 0;
+    // From then on no step grows the canvas by itself.
+    let mut fixed = false;
     for step in steps {
         if several && step.kind == Combine::KIND {
             canvas = area_max((canvas * 1e6) as u64) as f64 / 1e6;
@@ -285,6 +287,13 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             // Before they are joined, each picture has a canvas of its own.
             let pictures = if several { images.len() as f64 } else { 1.0 };
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
+            fixed = true;
+        }
+        if step.kind == DropShadow::KIND
+            && !fixed
+            && let Ok(shadow) = settings::read::<<DropShadow as Component>::Settings>(&step.settings)
+        {
+            canvas *= shadow.growth(canvas);
         }
         if step.kind == Resize::KIND
             && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)

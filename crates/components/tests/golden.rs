@@ -2,15 +2,18 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
-//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result; settings may
-//! name a picture `reference.png` by its SHA-256.
+//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`) beside it goes into the same
+//! result; settings may name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut
+//! out of the photo `in.png`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use components::{ALL, Context, Images, Input, Product, StepCache, catalogue, process_together};
+use components::{
+    ALL, Context, Frame, Images, Input, Origin, Product, StepCache, Subject, catalogue, process_together,
+};
 use domain::image::{ContentHash, FileName};
 use domain::workflow::Step;
 use neural::{BackendChoice, Runtime, RuntimeOptions};
@@ -64,11 +67,24 @@ fn input_of(case: &Path) -> PathBuf {
         return path;
     }
     let scene = fs::read_to_string(case.join("scene.txt")).expect("a case has `in.*` or `scene.txt`");
-    let bitmap = match scene.trim() {
+    let path = case.join("in.png");
+    fs::write(&path, png(&drawn(scene.trim()))).expect("written");
+    if scene.trim() == "cup with a shadow" {
+        fs::write(case.join("cut.png"), png(&scene::cup_cut_out())).expect("written");
+    }
+    if let Ok(second) = fs::read_to_string(case.join("scene-2.txt")) {
+        fs::write(case.join("in-2.png"), png(&drawn(second.trim()))).expect("written");
+    }
+    path
+}
+
+fn drawn(scene: &str) -> Bitmap {
+    match scene {
         "cup" => scene::cup_cut_out(),
         "deep cup" => scene::cup_deep(),
         "stool" => scene::stool_cut_out(),
         "cup on a backdrop" => scene::cup_on_backdrop(),
+        "cup with a shadow" => scene::cup_with_shadow(),
         "cup under a lamp" => scene::cup_under_lamp(),
         "leaning stool" => scene::stool_leaning(),
         "leaning cup" => scene::cup_leaning(),
@@ -80,11 +96,11 @@ fn input_of(case: &Path) -> PathBuf {
         "tagged cup" => scene::tagged_cup(),
         "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
+        "shirt on a mannequin" => scene::shirt_on_mannequin(),
+        "inlay shot" => scene::shirt_inlay_shot(1.06, 0.02, -0.015),
+        "collar shot" => scene::collar_shot(),
         other => panic!("no scene is called `{other}`"),
-    };
-    let path = case.join("in.png");
-    fs::write(&path, png(&bitmap)).expect("written");
-    path
+    }
 }
 
 fn png(bitmap: &Bitmap) -> Vec<u8> {
@@ -93,6 +109,32 @@ fn png(bitmap: &Bitmap) -> Vec<u8> {
         ..EncodeOptions::new(Encoding::Png { compression: PngCompression::Small })
     };
     pixels::encode(bitmap, &options).expect("a PNG")
+}
+
+/// Runs a component on a subject that is known exactly, with the photo that it was cut out of beside it.
+fn run_on_cut_out(kind: &str, settings: &Value, photo: &Path, cut: &Path) -> Vec<u8> {
+    let read = |path: &Path| {
+        pixels::decode(&fs::read(path).expect("readable"), &pixels::DecodeOptions::default())
+            .expect("a picture")
+    };
+    let (photo, cut) = (read(photo).bitmap, read(cut).bitmap);
+    let origin = Origin {
+        size: (photo.width(), photo.height()),
+        format: pixels::Format::Png,
+        depth: 8,
+        profile: String::new(),
+        dpi: None,
+        rights: pixels::Rights::default(),
+    };
+    let mut frame = Frame::new(cut, origin);
+    frame.photo = Some(Subject { bitmap: Arc::new(photo), x: 0, y: 0 });
+    let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+    let context = Context::new(&cache, &cancel);
+    for (kind, settings) in [(kind, settings), ("export", &json!({}))] {
+        let entry = components::entry(kind).expect("a component");
+        (entry.run)(&mut frame, settings, &context).unwrap_or_else(|fault| panic!("{kind}: {fault:?}"));
+    }
+    frame.encoded.expect("exported").bytes.to_vec()
 }
 
 fn run(kind: &str, settings: Value, path: &Path) -> Product {
@@ -175,14 +217,19 @@ fn every_case_comes_out_as_it_did() {
 fn check(kind: &str, case: &Path) -> Result<(), String> {
     let read = |file: &str| fs::read_to_string(case.join(file)).map_err(|error| format!("{file}: {error}"));
     let settings: Value = serde_json::from_str(&read("settings.json")?).map_err(|error| error.to_string())?;
-    let product = run(kind, settings, &input_of(case));
-    let now = pixels_of(&product.file.bytes);
+    let (input, cut) = (input_of(case), case.join("cut.png"));
+    let (now, file_name) = if cut.exists() {
+        (pixels_of(&run_on_cut_out(kind, &settings, &input, &cut)), String::new())
+    } else {
+        let file = run(kind, settings, &input).file;
+        (pixels_of(&file.bytes), file.name.as_str().to_owned())
+    };
     let expected = case.join("out.png");
     if update() {
         fs::write(&expected, png(&now)).expect("written");
     }
-    if case.join("name.txt").exists() && read("name.txt")?.trim() != product.file.name.as_str() {
-        return Err(format!("it is called `{}`, not `{}`", product.file.name, read("name.txt")?.trim()));
+    if case.join("name.txt").exists() && read("name.txt")?.trim() != file_name {
+        return Err(format!("it is called `{file_name}`, not `{}`", read("name.txt")?.trim()));
     }
     let before = pixels_of(&fs::read(&expected).map_err(|error| format!("out.png: {error}"))?);
     let keep = |why: String| {

@@ -355,13 +355,16 @@ fn any_step() -> impl Strategy<Value = (&'static str, Value)> {
                 ("setOnCanvas", settings)
             }
         ),
-        (any::<bool>(), 0u32..360, 0u32..50, 0u32..25).prop_map(|(contact, angle, distance, blur)| {
-            let kind = if contact { "contact" } else { "drop" };
+        (0usize..6, 0u32..360, 0u32..50, 0u32..25).prop_map(|(kind, angle, distance, blur)| {
+            let kind = ["drop", "contact", "cast", "reflection", "floating", "natural"][kind];
             let (distance, blur) = (format!("{distance}%"), format!("{blur}%"));
             ("dropShadow", json!({ "type": kind, "angle": angle, "distance": distance, "blur": blur }))
         }),
         Just(("fillBackground", json!({ "color": "#EEDDCC" }))),
         Just(("fillBackground", json!({ "color": "transparent" }))),
+        Just(("fillBackground", json!({ "type": "radial" }))),
+        Just(("fillBackground", json!({ "type": "cleanUp" }))),
+        Just(("rotate", json!({ "angle": 33, "expand": "keep" }))),
         Just(("editFilename", json!({ "prefix": "x" }))),
     ]
 }

@@ -17,6 +17,7 @@ mod self_test;
 mod spec;
 mod store;
 mod tensor;
+mod tflite;
 mod unpack;
 
 pub use backend::{Backend, BackendInfo, BackendKind, Precision};

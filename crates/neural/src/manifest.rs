@@ -28,14 +28,23 @@ pub enum Task {
     CutOut,
     /// Enlarges: a picture of any size in, one several times larger out.
     Upscale,
+    /// Finds faces: a picture in; for each of many places the box of a face there, points on it, and a score out.
+    FaceFinder,
+    /// Lays a mesh over one face: its picture, upright, in; the mesh's points and whether it is a face out.
+    FaceMesh,
 }
 
 impl Task {
+    /// Every task.
+    pub const ALL: [Self; 4] = [Self::CutOut, Self::Upscale, Self::FaceFinder, Self::FaceMesh];
+
     /// Returns the task as a reader says it.
     pub fn name(self) -> &'static str {
         match self {
             Self::CutOut => "cut-outs",
             Self::Upscale => "enlarging",
+            Self::FaceFinder => "finding faces",
+            Self::FaceMesh => "meshes of faces",
         }
     }
 }
@@ -50,6 +59,9 @@ pub enum FileFormat {
     /// The layers model of TensorFlow.js, made from Keras: `model.json` and then its shards, converted when it is
     /// fetched.
     Keras,
+    /// TensorFlow Lite, converted when it is fetched; several results become one, one after another along their last
+    /// dimension.
+    Tflite,
 }
 
 /// One network: where it comes from, what it must be, and how it is fed.
@@ -374,7 +386,7 @@ mod tests {
     fn the_embedded_manifest_is_whole() {
         let manifest = Manifest::parse(EMBEDDED).unwrap();
         let ids: Vec<_> = manifest.items().map(Item::id).collect();
-        assert_eq!(ids, ["isnet-1024", "u2netp", "esrgan-thick", "openvino"]);
+        assert_eq!(ids, ["isnet-1024", "u2netp", "esrgan-thick", "blazeface", "facemesh", "openvino"]);
         for model in &manifest.models {
             assert!(model.golden.is_some(), "{} cannot be tested", model.id);
         }
@@ -392,7 +404,7 @@ mod tests {
     #[test]
     fn an_unknown_id_lists_the_known_ones() {
         let error = Manifest::embedded().find("isnet").unwrap_err().to_string();
-        let known = "`isnet-1024`, `u2netp`, `esrgan-thick`, `openvino`";
+        let known = "`isnet-1024`, `u2netp`, `esrgan-thick`, `blazeface`, `facemesh`, `openvino`";
         assert_eq!(error, format!("no model is called `isnet`; there are {known}"));
     }
 

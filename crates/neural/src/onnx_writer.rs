@@ -3,6 +3,7 @@
 use crate::onnx_outputs::write_varint;
 
 const FLOAT: u64 = 1;
+const INT64: u64 = 7;
 
 /// An attribute of a node.
 pub(crate) enum Attribute {
@@ -71,6 +72,12 @@ impl Writer {
     pub(crate) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
         let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(name, shape, FLOAT, &raw);
+    }
+
+    /// Adds a constant of whole numbers.
+    pub(crate) fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) {
+        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name, shape, INT64, &raw);
     }
 
     fn constant(&mut self, name: &str, shape: &[usize], kind: u64, raw: &[u8]) {

@@ -103,8 +103,7 @@ impl Runtime {
                 store.manifest().models.iter().map(|model| format!("`{}`", model.id)).collect::<Vec<_>>();
             return Err(ModelError::Unknown { id: id.clone(), known: known.join(", ") });
         }
-        let tasks = [Task::CutOut, Task::Upscale];
-        let chosen = tasks.into_iter().map(|task| (task, Mutex::new(None))).collect();
+        let chosen = Task::ALL.into_iter().map(|task| (task, Mutex::new(None))).collect();
         Ok(Self { options, store, chosen })
     }
 

@@ -16,7 +16,7 @@ use crate::manifest::{Item, MODEL_FILE, Manifest, Model, RuntimePack};
 use crate::record::{self, Damage, Record, State};
 use crate::report::{Fetched, Listed, Progress, Stage, Status, Verified};
 use crate::self_test::{self, SelfTest};
-use crate::{FileFormat, ModelError, client, cpu, keras, onnx_outputs, unpack};
+use crate::{FileFormat, ModelError, client, cpu, keras, onnx_outputs, tflite, unpack};
 
 /// How long a package client may bring nothing before it is stopped, unless said otherwise.
 pub const DEFAULT_STALL: Duration = Duration::from_secs(120);
@@ -369,6 +369,7 @@ fn unpack_model(model: &Model, archive: &Path, out: &Path) -> Result<(), ModelEr
     }
     let kept = match model.format {
         FileFormat::Keras => keras::to_onnx(&published, model).map_err(unusable)?,
+        FileFormat::Tflite => tflite::to_onnx(&published, model).map_err(unusable)?,
         FileFormat::Onnx if model.kept == model.published => published,
         FileFormat::Onnx => onnx_outputs::keep_output(&published, &model.output.name).map_err(unusable)?,
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use neural::{
     Backend, BackendChoice, BackendKind, ModelError, ModelStore, Network, NeuralError, Precision, Runtime,
-    RuntimeOptions, Status, Tensor,
+    RuntimeOptions, Status, Task, Tensor,
 };
 
 fn models_dir() -> PathBuf {
@@ -272,4 +272,25 @@ fn a_backend_can_be_used_by_itself() {
     let all = neural::backend::rten::Rten::load(&path, &model.input, &model.output, None).unwrap();
     let input = model.input.tensor(&vec![90; 320 * 320 * 3]).unwrap();
     assert_eq!(one.run(&input).unwrap(), all.run(&input).unwrap(), "the number of threads changes nothing");
+}
+
+#[test]
+fn the_networks_for_faces_verify() {
+    for (id, task, shape) in
+        [("blazeface", Task::FaceFinder, vec![1, 896, 17]), ("facemesh", Task::FaceMesh, vec![1, 1405, 1, 1])]
+    {
+        if !is_there(id) {
+            eprintln!("not tested: `{id}` is not in {}", models_dir().display());
+            continue;
+        }
+        let verified = ModelStore::new(models_dir()).verify(id).unwrap();
+        assert!(verified.self_tests.iter().all(|test| test.difference <= test.tolerance), "{verified:?}");
+        let network = Runtime::new(options()).unwrap().network(task).unwrap();
+        assert_eq!(network.info().backend, BackendKind::Rten, "they are too small for another runtime");
+        let (input, _) = square(&network, 50);
+        // The square is no face, and each network says so in its last value.
+        let output = network.run(&input).unwrap();
+        assert_eq!(output.shape(), shape);
+        assert!(output.data()[output.data().len() - 1] < 0.0);
+    }
 }
