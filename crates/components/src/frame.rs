@@ -117,6 +117,8 @@ pub struct Frame {
     pub encoded: Option<Encoded>,
     /// Further finished files, after the last step.
     pub more: Vec<NamedFile>,
+    /// Whether the mask of the finished picture is written as a further file.
+    pub(crate) with_mask: bool,
     /// What becomes of the file's name; kept as rules, so that one cached frame serves files of any name.
     pub(crate) name_edits: Vec<Edit>,
     /// What each finished step had to say; the last entry belongs to the step that runs.
@@ -138,6 +140,7 @@ impl Frame {
             origin,
             encoded: None,
             more: Vec::new(),
+            with_mask: false,
             name_edits: Vec::new(),
             remarks: Vec::new(),
         }

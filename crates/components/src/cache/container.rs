@@ -26,6 +26,9 @@ struct Header {
     marks: Vec<MarkHeader>,
     origin: OriginHeader,
     name_edits: Vec<Edit>,
+    /// Containers from before there was such a thing have none.
+    #[serde(default)]
+    with_mask: bool,
     remarks: Vec<RemarksHeader>,
 }
 
@@ -180,6 +183,7 @@ pub(super) fn pack(frame: &Frame) -> Vec<u8> {
             artist: frame.origin.rights.artist.clone(),
         },
         name_edits: frame.name_edits.clone(),
+        with_mask: frame.with_mask,
         remarks: frame
             .remarks
             .iter()
@@ -307,6 +311,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
         encoded: None,
         more: Vec::new(),
         name_edits: header.name_edits,
+        with_mask: header.with_mask,
         remarks: header
             .remarks
             .into_iter()
@@ -335,6 +340,7 @@ mod tests {
             y: 5,
         };
         (frame.width, frame.height, frame.fixed_size) = (60, 50, true);
+        frame.with_mask = true;
         frame.background = Some(Backdrop::Plain([1, 2, 3]));
         let photo = Bitmap::from_u8(2, 2, Channels::Rgb, (0..12).collect()).expect("2 by 2");
         frame.photo = Some(Subject { bitmap: Arc::new(photo), x: -4, y: 7 });
