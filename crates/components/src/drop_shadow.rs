@@ -160,7 +160,7 @@ fn small_mask(
         Kind::Cast => {
             let feet = Feet::of(outline);
             cast::soft(outline, &feet, &settings.light(sigma)).map(|mut cast| {
-                let near = small.side() * 0.012;
+                let near = small.side() * 0.02;
                 let contact = contact::soft(&feet, outline.width(), small.side(), (0.0, 0.0), near);
                 cast.values.iter_mut().for_each(|value| *value *= UMBRA);
                 cast.and(&contact, GROUNDING);
