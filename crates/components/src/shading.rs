@@ -20,12 +20,14 @@ use surface::Surface;
 
 /// Longest side of the grid.
 const SIDE: u32 = 1024;
+/// Bytes that the planes on the grid take together at most.
+pub(crate) const GRID_BYTES: u64 = 112 << 20;
 /// Alpha from which a pixel is not backdrop alone.
 const COVERED: u8 = 3;
 /// How far from the subject its shadow begins at most, in shares of the grid's longer side.
 const BEGINS: f32 = 0.025;
 /// Width of the fade towards the border of the photo, in shares of the grid's longer side.
-const EDGE: f32 = 0.05;
+const EDGE: f32 = 0.09;
 /// Most that roughness counts, in shares of light: hard edges of shadows are rougher than that, and stay.
 const ROUGH: f32 = 0.06;
 /// How much of a darkness must be believed where a shadow goes on: what noise alone makes nowhere hangs together.

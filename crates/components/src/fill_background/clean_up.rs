@@ -7,7 +7,7 @@ use pixels::{Bitmap, Channels, Samples};
 use super::Settings;
 use crate::frame::bounds;
 use crate::shading::{Shading, luma, step};
-use crate::{Backdrop, Cleaned, Context, Fault, Frame, Subject};
+use crate::{Backdrop, Cleaned, Context, Fault, Frame, ShadowKind, Subject};
 
 /// How sure the backdrop must be to be brought to a colour.
 const LEAST_CONFIDENCE: f32 = 0.2;
@@ -24,6 +24,9 @@ pub(super) fn cleaned(
     context: &Context<'_>,
 ) -> Result<Backdrop, Fault> {
     let colour = settings.colour();
+    if frame.shadows.iter().any(|shadow| shadow.kind == ShadowKind::Natural) {
+        frame.note("the photo's shadow is a layer already, so that it is there twice; leave one step out");
+    }
     let Some(shading) = Shading::of(frame, context)? else { return Ok(Backdrop::Plain(colour)) };
     frame.confidence(shading.confidence);
     if shading.confidence < LEAST_CONFIDENCE {
