@@ -277,6 +277,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
     let mut most = (InputComponent::memory_bytes)(decoding);
     // Bytes a pixel of the photo that is kept beside the cut-out.
     let mut photo = 0;
+    // The same of shadows and of what lies under everything.
+    let mut layers = 0;
     // From then on no step grows the canvas by itself.
     let mut fixed = false;
     for step in steps {
@@ -291,11 +293,22 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
             fixed = true;
         }
+        // Beyond what every kind of the step needs.
+        let mut more = 0;
         if step.kind == DropShadow::KIND
-            && !fixed
             && let Ok(shadow) = settings::read::<<DropShadow as Component>::Settings>(&step.settings)
         {
-            canvas *= shadow.growth(canvas);
+            if !fixed {
+                canvas *= shadow.growth(canvas);
+            }
+            more = shadow.memory_bytes(canvas);
+            layers += shadow.bytes_a_pixel();
+        }
+        if step.kind == FillBackground::KIND
+            && let Ok(fill) = settings::read::<<FillBackground as Component>::Settings>(&step.settings)
+        {
+            more = fill.memory_bytes(canvas);
+            layers += fill.bytes_a_pixel();
         }
         if step.kind == Resize::KIND
             && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)
@@ -311,8 +324,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             if (entry.needs_photo)(&step.settings) {
                 photo = 4;
             }
-            most = most.max((entry.memory_bytes)(canvas));
+            most = most.max((entry.memory_bytes)(canvas) + more);
         }
     }
-    files + most + bytes(canvas, photo) + (4 << 20)
+    files + most + bytes(canvas, photo + layers) + (4 << 20)
 }

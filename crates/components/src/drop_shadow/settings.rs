@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::cast::Light;
 use super::reflection::Shine;
 use super::room::FLATTENING;
+use crate::component::bytes;
+use crate::shading::GRID_BYTES;
 use crate::{Colour, Length, Number};
 
 /// What kind of shadow it is.
@@ -131,6 +133,22 @@ impl Settings {
             length: self.length.of(bounds.height),
             gap: self.gap.px(bounds.height).into(),
             sigma: self.sigma(bounds.width.max(bounds.height)),
+        }
+    }
+
+    /// Bytes a pixel of the canvas that its layer may take.
+    pub(crate) fn bytes_a_pixel(&self) -> u32 {
+        if self.kind == Kind::Reflection { 4 } else { 1 }
+    }
+
+    /// Bytes that this kind of shadow needs beside what every kind does, for a canvas of that many megapixels.
+    pub(crate) fn memory_bytes(&self, megapixels: f64) -> u64 {
+        match self.kind {
+            Kind::Drop | Kind::Contact | Kind::Floating => 0,
+            Kind::Cast => GRID_BYTES / 2,
+            // What is mirrored, at 8 bits, and premultiplied at 16.
+            Kind::Reflection => bytes(megapixels, 12),
+            Kind::Natural => bytes(megapixels, 2) + GRID_BYTES,
         }
     }
 
