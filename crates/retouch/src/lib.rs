@@ -17,6 +17,7 @@ mod level;
 mod plane;
 mod reach;
 mod sharpen;
+pub mod skin;
 mod spots;
 pub mod upright;
 
