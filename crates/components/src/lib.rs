@@ -29,6 +29,7 @@ mod set_on_canvas;
 mod setting;
 mod settings;
 mod sharpen;
+mod skin_retouch;
 mod starter;
 mod straighten;
 mod toolbox;
@@ -64,6 +65,7 @@ pub use setting::{
 };
 pub use settings::{Setting, settings_help, settings_of};
 pub use sharpen::Sharpen;
+pub use skin_retouch::SkinRetouch;
 pub use starter::{Starter, starters};
 pub use straighten::Straighten;
 pub use toolbox::Toolbox;

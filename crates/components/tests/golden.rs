@@ -3,7 +3,8 @@
 //!
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
 //! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result; settings may
-//! name a picture `reference.png` by its SHA-256.
+//! name a picture `reference.png` by its SHA-256. `RECORD=<models folder>` runs the networks that are there and writes what
+//! they give into `recorded/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,15 @@ fn cases() -> PathBuf {
 /// The networks as they were recorded, in `recorded/`.
 pub fn recorded() -> Arc<Runtime> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
+    if let Some(models) = std::env::var_os("RECORD") {
+        let options = RuntimeOptions {
+            backend: BackendChoice::Rten,
+            offline: true,
+            record: Some(folder),
+            ..RuntimeOptions::new(models)
+        };
+        return Arc::new(Runtime::new(options).expect("good options"));
+    }
     let options = RuntimeOptions {
         backend: BackendChoice::Recorded(folder),
         offline: true,
@@ -80,6 +90,7 @@ fn input_of(case: &Path) -> PathBuf {
         "tagged cup" => scene::tagged_cup(),
         "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
+        "forearm" => scene::forearm(),
         other => panic!("no scene is called `{other}`"),
     };
     let path = case.join("in.png");

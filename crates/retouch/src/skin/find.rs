@@ -110,9 +110,11 @@ fn map(
         if area != Area::Face {
             grow(tones, &model, (face_area as f32 * 0.03) as usize, &mut inside);
         }
-        let darkest = 0.63 * model.light;
+        // Hair over the forehead and a beard are darker, or far less even.
+        let (darkest, calm) = (0.7 * model.light, (5.0 * model.unrest).max(0.05));
         for i in 0..count {
-            let is_skin = || model.distance(tones, i) < 25.0 && tones.light[i] > darkest;
+            let is_skin =
+                || model.distance(tones, i) < 16.0 && tones.light[i] > darkest && tones.unrest[i] < calm;
             inside[i] |= oval.values()[i] > 0 && is_skin();
         }
     } else {
@@ -124,7 +126,7 @@ fn map(
         grow(tones, &model, count / 150, &mut inside);
     }
     let face_px = if face_area > 0 { face_px } else { guessed(tones, &inside) };
-    close_holes(tones.size.0, &mut inside, (face_px * 0.09).powi(2) as usize);
+    close_holes(tones, &mut inside, (face_px * 0.2).powi(2) as usize);
     open(tones.size, &mut inside, face_px * 0.01)?;
     for (inside, (spared, weight)) in inside.iter_mut().zip(spared.values().iter().zip(&tones.weight)) {
         *inside &= *spared < 128 && *weight > 0.0;
@@ -175,12 +177,33 @@ fn guessed(tones: &Tones, inside: &[bool]) -> f32 {
     (0.8 * (largest as f32).sqrt()).clamp(0.05 * side, 0.5 * side)
 }
 
-/// Fills what is enclosed and smaller than that: moles, shine, single hairs.
-fn close_holes(width: usize, inside: &mut [bool], smaller: usize) {
+/// Fills what is enclosed, smaller than that, and warm as skin is: moles, shine, single hairs. What has another colour stays
+/// out: jewellery, buttons, what is seen between arm and body.
+fn close_holes(tones: &Tones, inside: &mut [bool], smaller: usize) {
+    let mean = |plane: &[f32], of: &dyn Fn(usize) -> bool| {
+        let (mut sum, mut count) = (0f64, 0f64);
+        for (_, value) in plane.iter().enumerate().filter(|(i, _)| of(*i)) {
+            (sum, count) = (sum + f64::from(*value), count + 1.0);
+        }
+        (sum / f64::max(count, 1.0)) as f32
+    };
+    let is_skin = |i: usize| inside[i];
+    let least = [0.3 * mean(&tones.red, &is_skin), 0.3 * mean(&tones.yellow, &is_skin)];
     let outside: Vec<bool> = inside.iter().map(|inside| !inside).collect();
-    let (labels, sizes) = parts(width, &outside);
+    let (labels, sizes) = parts(tones.size.0, &outside);
+    let mut sums = vec![[0f64; 2]; sizes.len()];
+    let mut is_open = vec![false; sizes.len()];
+    let (width, height) = tones.size;
+    for (i, label) in labels.iter().enumerate() {
+        let (x, y) = (i % width, i / width);
+        is_open[*label as usize] |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
+        let sum = &mut sums[*label as usize];
+        (sum[0], sum[1]) = (sum[0] + f64::from(tones.red[i]), sum[1] + f64::from(tones.yellow[i]));
+    }
     for (inside, label) in inside.iter_mut().zip(labels) {
-        *inside |= label > 0 && sizes[label as usize] < smaller;
+        let (size, sum) = (sizes[label as usize], sums[label as usize]);
+        let is_warm = || (0..2).all(|at| sum[at] > f64::from(least[at]) * size as f64);
+        *inside |= label > 0 && size < smaller && !is_open[label as usize] && is_warm();
     }
 }
 
