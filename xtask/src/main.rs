@@ -5,6 +5,7 @@ mod bench;
 mod house;
 mod page;
 mod quality;
+mod reference;
 mod samples;
 mod sheets;
 mod tidy;
@@ -43,6 +44,8 @@ enum Task {
     ComponentCost(bench::components::Child),
     /// Measures the quality of results on generated photographs and writes docs/quality.md
     Quality(quality::Options),
+    /// Writes docs/components.md: every component and setting, with pictures of what they do
+    Reference(reference::Options),
     /// Renders product photographs with their exact alpha, colours and shadow
     Samples(samples::Options),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::ContactSheets(options) => sheets::run(&options),
         Task::ComponentCost(options) => bench::components::run_child(&options),
         Task::Quality(options) => quality::run(&options),
+        Task::Reference(options) => reference::run(&options),
         Task::Samples(options) => samples::run(&options),
     };
     match done {

@@ -12,10 +12,12 @@ use matting::studio_matte;
 use pixels::{Bitmap, Mask};
 use retouch::colour::{Grade, Moments, Recolour, Sampled, Transport, Wish, linear_bytes};
 
+use crate::backdrop::{Backdrop, Cleaned, Gradient, Picture};
 use crate::component::{Component, bytes};
 use crate::product::{is_plain, product_seen};
+use crate::promise::pixels_changed;
 use crate::setting::ImageRef;
-use crate::{Backdrop, Context, Fault, Frame};
+use crate::{Context, Fault, Frame, Subject};
 
 pub use settings::{ApplyTo, Protect, Settings, WhiteBalance};
 
@@ -79,7 +81,12 @@ impl Component for Color {
         if settings.apply_to != ApplyTo::Background || mask.is_some() {
             let pause = || context.check_cancelled();
             let before = Arc::clone(&frame.subject.bitmap);
-            frame.subject.bitmap = Arc::new(grade.apply(&before, mask.as_ref(), pause)?);
+            let after = Arc::new(grade.apply(&before, mask.as_ref(), pause)?);
+            if let (ApplyTo::Background, Some(mask)) = (settings.apply_to, &mask) {
+                // The photo is product and backdrop in one: what the matte is sure of is the product.
+                frame.promised(pixels_changed(&before, &after, |at| mask.values()[at] == 0));
+            }
+            frame.subject.bitmap = after;
             // Later steps find the photo as the subject is.
             if let Some(photo) = &mut frame.photo {
                 photo.bitmap = match Arc::ptr_eq(&photo.bitmap, &before) {
@@ -89,7 +96,8 @@ impl Component for Color {
             }
         }
         if settings.apply_to != ApplyTo::Subject {
-            frame.background = frame.background.take().map(|background| graded(background, &grade));
+            let graded = |background| graded(background, &grade, context);
+            frame.background = frame.background.take().map(graded).transpose()?;
         }
         Ok(())
     }
@@ -100,10 +108,26 @@ impl Component for Color {
     }
 }
 
-fn graded(background: Backdrop, grade: &Grade) -> Backdrop {
-    match background {
+fn graded(background: Backdrop, grade: &Grade, context: &Context<'_>) -> Result<Backdrop, Fault> {
+    let applied = |bitmap: &Bitmap| -> Result<Arc<Bitmap>, Fault> {
+        Ok(Arc::new(grade.apply(bitmap, None, || context.check_cancelled())?))
+    };
+    Ok(match background {
         Backdrop::Plain(rgb) => Backdrop::Plain(grade.colour(rgb)),
-    }
+        Backdrop::Gradient(gradient) => {
+            let stops = gradient.stops.iter().map(|&(at, rgb)| (at, grade.colour(rgb))).collect();
+            Backdrop::Gradient(Gradient { stops, ..gradient })
+        }
+        Backdrop::Picture(picture) => Backdrop::Picture(Picture {
+            bitmap: applied(&picture.bitmap)?,
+            colour: grade.colour(picture.colour),
+            ..picture
+        }),
+        Backdrop::Cleaned(Cleaned { colour, layer }) => Backdrop::Cleaned(Cleaned {
+            colour: grade.colour(colour),
+            layer: Subject { bitmap: applied(&layer.bitmap)?, ..layer },
+        }),
+    })
 }
 
 /// Which pixels of a photograph that was not cut out are changed. Says so where that cannot be told; answers `None` where
@@ -194,7 +218,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{StepCache, Subject, settings};
+    use crate::{StepCache, settings};
 
     fn read(given: Value) -> Settings {
         settings::read(&given).expect("good settings")

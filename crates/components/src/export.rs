@@ -13,7 +13,7 @@ use crate::edit_filename::check_pattern;
 use crate::frame::NamedFile;
 use crate::{Context, Fault, Frame};
 pub use settings::Settings;
-use settings::{Content, TargetFormat};
+use settings::{Content, Output, TargetFormat};
 use write::write;
 
 /// Writes the files.
@@ -21,6 +21,8 @@ pub struct Export;
 
 /// Most further files of one execution.
 const MOST_OUTPUTS: usize = 8;
+/// The label of the mask that `removeBackground` asks for.
+const MASK: &str = "mask";
 /// The label of the result itself.
 const RESULT: &str = "default";
 
@@ -98,6 +100,23 @@ impl Component for Export {
                 file: written.file,
                 width: written.width,
                 height: written.height,
+            });
+        }
+        let is_there = |named: &NamedFile| named.label.eq_ignore_ascii_case(MASK);
+        if frame.with_mask && !more.iter().any(is_there) {
+            let output = Output {
+                content: Content::Mask,
+                target_format: Some(TargetFormat::Png),
+                ..Output::default()
+            };
+            let written = write(frame, Content::Mask, &output.over(settings), None, context)?;
+            let (width, height) = (written.width, written.height);
+            more.push(NamedFile {
+                label: MASK.to_owned(),
+                pattern: String::new(),
+                file: written.file,
+                width,
+                height,
             });
         }
         frame.encoded = Some(result.file);

@@ -6,8 +6,9 @@ use domain::run::ModelUse;
 use pixels::{Bitmap, Channels, Filter, Mask, Rect, Samples};
 
 use crate::Fault;
+use crate::backdrop::Backdrop;
 use crate::edit_filename::Edit;
-use crate::layer::{Backdrop, Mark, Shadow};
+use crate::layer::{Mark, Shadow};
 
 /// Alpha from which a pixel belongs to the subject when its bounds are measured: what is fainter does not show.
 const VISIBLE: u8 = 8;
@@ -25,7 +26,7 @@ pub struct Subject {
 
 impl Subject {
     /// The part of it that lies inside `view`, placed relative to it; `None` when none does.
-    fn seen_in(&self, view: View) -> Result<Option<Self>, Fault> {
+    pub(crate) fn seen_in(&self, view: View) -> Result<Option<Self>, Fault> {
         let Self { bitmap, x, y } = self;
         let placed = Placed { x: x - view.x, y: y - view.y, width: bitmap.width(), height: bitmap.height() };
         let Some((rect, x, y)) = placed.inside(view.width, view.height) else { return Ok(None) };
@@ -116,6 +117,8 @@ pub struct Frame {
     pub encoded: Option<Encoded>,
     /// Further finished files, after the last step.
     pub more: Vec<NamedFile>,
+    /// Whether the mask of the finished picture is written as a further file.
+    pub(crate) with_mask: bool,
     /// What becomes of the file's name; kept as rules, so that one cached frame serves files of any name.
     pub(crate) name_edits: Vec<Edit>,
     /// What each finished step had to say; the last entry belongs to the step that runs.
@@ -137,6 +140,7 @@ impl Frame {
             origin,
             encoded: None,
             more: Vec::new(),
+            with_mask: false,
             name_edits: Vec::new(),
             remarks: Vec::new(),
         }
@@ -209,7 +213,7 @@ impl Frame {
 
     /// Bytes its layers and its file take in memory.
     pub fn byte_len(&self) -> usize {
-        let shadows: usize = self.shadows.iter().map(|shadow| shadow.mask.values().len()).sum();
+        let shadows: usize = self.shadows.iter().map(Shadow::byte_len).sum();
         let more: usize = self.more.iter().map(|named| named.file.bytes.len()).sum();
         let file = self.encoded.as_ref().map_or(0, |file| file.bytes.len()) + more;
         let marks: usize = self.marks.iter().map(|mark| mark.layer.bitmap.byte_len()).sum();
@@ -219,6 +223,7 @@ impl Frame {
             + photo.map_or(0, |photo| photo.bitmap.byte_len())
             + shadows
             + marks
+            + self.background.as_ref().map_or(0, Backdrop::byte_len)
             + file
             + 1024
     }
@@ -243,15 +248,21 @@ impl Frame {
         if let Some(photo) = self.photo.take() {
             self.photo = photo.seen_in(view)?;
         }
+        if let Some(background) = self.background.take() {
+            self.background = Some(background.seen_in(view)?);
+        }
         let mut shadows = Vec::with_capacity(self.shadows.len());
-        for shadow in self.shadows.drain(..) {
+        for mut shadow in self.shadows.drain(..) {
             let (width, height) = (shadow.mask.width(), shadow.mask.height());
             let placed = Placed { x: shadow.x - view.x, y: shadow.y - view.y, width, height };
             if let Some((rect, x, y)) = placed.inside(view.width, view.height) {
-                let is_whole = (rect.width, rect.height) == (width, height);
-                let mask =
-                    if is_whole { shadow.mask } else { Arc::new(pixels::crop_mask(&shadow.mask, rect)?) };
-                shadows.push(Shadow { mask, x, y, ..shadow });
+                if (rect.width, rect.height) != (width, height) {
+                    shadow.reshape(
+                        |mask| pixels::crop_mask(mask, rect),
+                        |picture| pixels::crop(&picture, rect),
+                    )?;
+                }
+                shadows.push(Shadow { x, y, ..shadow });
             }
         }
         self.shadows = shadows;
@@ -294,7 +305,8 @@ impl Frame {
         };
         let mut resized = Some(resized);
         let marks = self.marks.iter_mut().map(|mark| &mut mark.layer);
-        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo).chain(marks) {
+        let cleaned = self.background.as_mut().and_then(Backdrop::layer_mut);
+        for layer in std::iter::once(&mut self.subject).chain(&mut self.photo).chain(marks).chain(cleaned) {
             let (left, width) = span(layer.x - i64::from(x), layer.bitmap.width(), scale.0);
             let (top, height) = span(layer.y - i64::from(y), layer.bitmap.height(), scale.1);
             (layer.x, layer.y) = (left, top);
@@ -313,7 +325,10 @@ impl Frame {
             let (top, height) = span(shadow.y - i64::from(y), shadow.mask.height(), scale.1);
             (shadow.x, shadow.y) = (left, top);
             if (width, height) != (shadow.mask.width(), shadow.mask.height()) {
-                shadow.mask = Arc::new(pixels::resize_mask(&shadow.mask, width, height, Filter::Bilinear)?);
+                shadow.reshape(
+                    |mask| pixels::resize_mask(mask, width, height, Filter::Bilinear),
+                    |picture| pixels::resize(&picture, width, height, Filter::CatmullRom),
+                )?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pixels::Mask;
+use pixels::{Bitmap, Mask, PixelError};
 use serde::{Deserialize, Serialize};
 
 use crate::Subject;
@@ -19,6 +19,8 @@ pub enum ShadowKind {
     Cast,
     /// The mirrored subject in a shining floor.
     Reflection,
+    /// Under something that hovers over the floor.
+    Floating,
     /// Taken from the photo as it was.
     Natural,
 }
@@ -31,6 +33,7 @@ impl ShadowKind {
             Self::Contact => "contact shadow",
             Self::Cast => "cast shadow",
             Self::Reflection => "reflection",
+            Self::Floating => "floating shadow",
             Self::Natural => "natural shadow",
         }
     }
@@ -41,6 +44,8 @@ impl ShadowKind {
 pub enum Ink {
     /// One colour, sRGB.
     Plain([u8; 3]),
+    /// A picture of the mask's size: sRGB, RGB, 8 bits a sample.
+    Picture(Arc<Bitmap>),
 }
 
 /// A shadow under the subject, with its place on the canvas.
@@ -60,11 +65,33 @@ pub struct Shadow {
     pub opacity: f32,
 }
 
-/// What lies under everything. It belongs to the canvas, whatever its size: it is made when the layers are put together.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Backdrop {
-    /// One colour, sRGB.
-    Plain([u8; 3]),
+impl Shadow {
+    /// Bytes it takes in memory.
+    pub fn byte_len(&self) -> usize {
+        let ink = match &self.ink {
+            Ink::Plain(_) => 0,
+            Ink::Picture(bitmap) => bitmap.byte_len(),
+        };
+        self.mask.values().len() + ink
+    }
+
+    /// Gives it another shape: by `mask` where it has one colour, otherwise by `picture` as RGBA, so that colours are
+    /// weighted by how much of them shows.
+    pub(crate) fn reshape<E: From<PixelError>>(
+        &mut self,
+        mask: impl FnOnce(&Mask) -> Result<Mask, E>,
+        picture: impl FnOnce(Bitmap) -> Result<Bitmap, E>,
+    ) -> Result<(), E> {
+        match &self.ink {
+            Ink::Plain(_) => self.mask = Arc::new(mask(&self.mask)?),
+            Ink::Picture(bitmap) => {
+                let whole = picture(Bitmap::clone(bitmap).with_alpha(&self.mask)?)?;
+                self.mask = Arc::new(whole.alpha());
+                self.ink = Ink::Picture(Arc::new(whole.without_alpha()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How a mark mixes with what lies under it.

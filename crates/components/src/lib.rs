@@ -1,6 +1,7 @@
 //! What is done to a picture: one component, one file. Plain blocking code on one thread; knows nothing of stores,
 //! requests or money beyond its own price.
 
+mod backdrop;
 mod cache;
 mod clean;
 mod color;
@@ -15,6 +16,7 @@ mod export;
 mod fault;
 mod fill_background;
 mod frame;
+mod ghost_mannequin;
 mod input;
 mod layer;
 mod pipeline;
@@ -28,19 +30,21 @@ mod rotate;
 mod set_on_canvas;
 mod setting;
 mod settings;
+mod shading;
 mod sharpen;
 mod skin_retouch;
+mod soften;
 mod starter;
 mod straighten;
 mod toolbox;
 mod turn;
 mod upscale;
-
-pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
-pub use color::Color;
 mod watermark;
 
+pub use backdrop::{Backdrop, Cleaned, Fitting, Gradient, Picture, Run};
+pub use cache::{CacheLimits, CacheStats, DiskTier, StepCache};
 pub use clean::Clean;
+pub use color::Color;
 pub use combine::Combine;
 pub use component::{ALL, Component, Entry, catalogue, entry};
 pub use context::{Context, Images, Limits};
@@ -52,8 +56,9 @@ pub use export::Export;
 pub use fault::Fault;
 pub use fill_background::FillBackground;
 pub use frame::{Encoded, Frame, NamedFile, Origin, Subject};
+pub use ghost_mannequin::GhostMannequin;
 pub use input::Input as InputComponent;
-pub use layer::{Backdrop, Blend, Ink, Mark, Shadow, ShadowKind};
+pub use layer::{Blend, Ink, Mark, Shadow, ShadowKind};
 pub use pipeline::{File, Input, Product, process, process_together};
 pub use remove_background::RemoveBackground;
 pub use remove_object::RemoveObject;

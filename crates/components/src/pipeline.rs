@@ -16,8 +16,8 @@ use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
 use crate::{
-    Combine, Context, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits, Resize,
-    SetOnCanvas, Upscale, settings,
+    Combine, Context, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
+    Resize, SetOnCanvas, Upscale, settings,
 };
 
 /// The picture to be worked on.
@@ -185,7 +185,9 @@ impl Line<'_> {
             (entry.join)(frame, others, &step.settings, &self.context)?;
         }
         let millis = started.elapsed().as_secs_f64() * 1000.0;
-        if let Some(before) = before {
+        // A step that can tell the product from its backdrop better has counted already.
+        let is_counted = frame.remarks.last().is_some_and(|remarks| remarks.product_pixels_changed.is_some());
+        if let Some(before) = before.filter(|_| !is_counted) {
             frame.promised(product_pixels_changed(&before, &frame.subject, changes.mask));
         }
         tracing::debug!(component = entry.kind, millis, "finished step `{}`", step.label);
@@ -275,6 +277,10 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
     let mut most = (InputComponent::memory_bytes)(decoding);
     // Bytes a pixel of the photo that is kept beside the cut-out.
     let mut photo = 0;
+    // The same of shadows and of what lies under everything.
+    let mut layers = 0;
+    // From then on no step grows the canvas by itself.
+    let mut fixed = false;
     for step in steps {
         if several && step.kind == Combine::KIND {
             canvas = area_max((canvas * 1e6) as u64) as f64 / 1e6;
@@ -285,6 +291,24 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             // Before they are joined, each picture has a canvas of its own.
             let pictures = if several { images.len() as f64 } else { 1.0 };
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
+            fixed = true;
+        }
+        // Beyond what every kind of the step needs.
+        let mut more = 0;
+        if step.kind == DropShadow::KIND
+            && let Ok(shadow) = settings::read::<<DropShadow as Component>::Settings>(&step.settings)
+        {
+            if !fixed {
+                canvas *= shadow.growth(canvas);
+            }
+            more = shadow.memory_bytes(canvas);
+            layers += shadow.bytes_a_pixel();
+        }
+        if step.kind == FillBackground::KIND
+            && let Ok(fill) = settings::read::<<FillBackground as Component>::Settings>(&step.settings)
+        {
+            more = fill.memory_bytes(canvas);
+            layers += fill.bytes_a_pixel();
         }
         if step.kind == Resize::KIND
             && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)
@@ -300,8 +324,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             if (entry.needs_photo)(&step.settings) {
                 photo = 4;
             }
-            most = most.max((entry.memory_bytes)(canvas));
+            most = most.max((entry.memory_bytes)(canvas) + more);
         }
     }
-    files + most + bytes(canvas, photo) + (4 << 20)
+    files + most + bytes(canvas, photo + layers) + (4 << 20)
 }

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
-use pixels::{Bitmap, Channels, Samples, to_u16};
+use pixels::{Bitmap, Channels, Samples, to_u8, to_u16};
 
+mod ground;
 mod imprint;
+
+use ground::Ground;
 
 use crate::{Backdrop, Context, Fault, Frame, Ink, Shadow, Subject};
 
@@ -41,6 +44,7 @@ trait Sample: Copy + Default + From<u8> {
     fn wide(self) -> u64;
     fn narrow(value: u64) -> Self;
     fn of_byte(byte: u8) -> Self;
+    fn of_wide(wide: u16) -> Self;
     fn of_share(share: f64) -> Self {
         Self::narrow((share * Self::FULL as f64).round() as u64)
     }
@@ -59,6 +63,10 @@ impl Sample for u8 {
     fn of_byte(byte: u8) -> Self {
         byte
     }
+    #[inline(always)]
+    fn of_wide(wide: u16) -> Self {
+        to_u8(wide)
+    }
 }
 
 impl Sample for u16 {
@@ -74,11 +82,16 @@ impl Sample for u16 {
     fn of_byte(byte: u8) -> Self {
         to_u16(byte)
     }
+    #[inline(always)]
+    fn of_wide(wide: u16) -> Self {
+        wide
+    }
 }
 
 /// One shadow, ready to be laid.
 struct Wash<S> {
-    colour: [S; 3],
+    /// Its one colour; `None` where it is painted with a picture.
+    colour: Option<[S; 3]>,
     /// Alpha for each value of the mask.
     strength: Vec<S>,
 }
@@ -97,20 +110,23 @@ fn compose<S: Sample>(
         .iter()
         .map(|shadow| Wash {
             colour: match shadow.ink {
-                Ink::Plain(rgb) => rgb.map(S::of_byte),
+                Ink::Plain(rgb) => Some(rgb.map(S::of_byte)),
+                Ink::Picture(_) => None,
             },
             strength: (0..=255u8)
                 .map(|v| S::of_share(f64::from(v) / 255.0 * f64::from(shadow.opacity)))
                 .collect(),
         })
         .collect();
+    // A file of 16 bits has no steps that could be seen.
+    let dithered = S::FULL == 255 || frame.origin.depth < 16;
+    let ground = under.map(|under| Ground::of(under, (frame.width, frame.height), dithered)).transpose()?;
     for (y, row) in out.chunks_exact_mut(width * step).enumerate() {
         if y % STRIP == 0 {
             context.check_cancelled()?;
         }
-        match under {
-            Some(Backdrop::Plain(rgb)) => row.as_chunks_mut::<3>().0.fill(rgb.map(S::of_byte)),
-            None => {}
+        if let Some(ground) = &ground {
+            ground.fill(row, y);
         }
         for (shadow, wash) in frame.shadows.iter().zip(&washes) {
             shade(row, y, shadow, wash, under.is_some());
@@ -130,17 +146,52 @@ fn shade<S: Sample>(row: &mut [S], y: usize, shadow: &Shadow, wash: &Wash<S>, op
     };
     let values = &shadow.mask.values()[line * width..][..width];
     let x = shadow.x as usize;
-    let [r, g, b] = wash.colour;
+    let inks = match (&shadow.ink, wash.colour) {
+        (Ink::Picture(bitmap), _) => match bitmap.samples() {
+            Samples::U8(inks) => inks[line * width * 3..][..width * 3].as_chunks::<3>().0,
+            Samples::U16(_) => &[],
+        },
+        _ => &[],
+    };
+    let ink = |i: usize, alpha: S| {
+        let [r, g, b] = wash.colour.or_else(|| Some(inks.get(i)?.map(S::of_byte))).unwrap_or_default();
+        [r, g, b, alpha]
+    };
     if opaque {
-        for (pixel, &value) in row.as_chunks_mut::<3>().0[x..x + width].iter_mut().zip(values) {
+        for (i, (pixel, &value)) in
+            row.as_chunks_mut::<3>().0[x..x + width].iter_mut().zip(values).enumerate()
+        {
             if value > 0 {
-                *pixel = blend([r, g, b, wash.strength[usize::from(value)]], *pixel);
+                *pixel = blend(ink(i, wash.strength[usize::from(value)]), *pixel);
             }
         }
     } else {
-        for (pixel, &value) in row.as_chunks_mut::<4>().0[x..x + width].iter_mut().zip(values) {
-            *pixel = over([r, g, b, wash.strength[usize::from(value)]], *pixel);
+        for (i, (pixel, &value)) in
+            row.as_chunks_mut::<4>().0[x..x + width].iter_mut().zip(values).enumerate()
+        {
+            *pixel = over(ink(i, wash.strength[usize::from(value)]), *pixel);
         }
+    }
+}
+
+/// Lays a layer of any depth over a row of an opaque canvas.
+fn over_opaque<S: Sample>(row: &mut [[S; 3]], y: usize, layer: &Subject) {
+    fn lay<S: Sample, const N: usize, F: Copy>(to: &mut [[S; 3]], from: &[F], of: impl Fn(F) -> S) {
+        for (pixel, top) in to.iter_mut().zip(from.as_chunks::<N>().0) {
+            let alpha = top.get(3).map_or(S::narrow(S::FULL), |&alpha| of(alpha));
+            *pixel = blend([of(top[0]), of(top[1]), of(top[2]), alpha], *pixel);
+        }
+    }
+    let bitmap = &layer.bitmap;
+    let Some(line) = line_of(y, layer.y, bitmap.height()) else { return };
+    let (x, width) = (layer.x as usize, bitmap.width() as usize);
+    let count = bitmap.channels().count();
+    let (to, span) = (&mut row[x..x + width], line * width * count..(line + 1) * width * count);
+    match (bitmap.samples(), bitmap.channels()) {
+        (Samples::U8(samples), Channels::Rgba) => lay::<_, 4, _>(to, &samples[span], S::of_byte),
+        (Samples::U16(samples), Channels::Rgba) => lay::<_, 4, _>(to, &samples[span], S::of_wide),
+        (Samples::U8(samples), Channels::Rgb) => lay::<_, 3, _>(to, &samples[span], S::of_byte),
+        (Samples::U16(samples), Channels::Rgb) => lay::<_, 3, _>(to, &samples[span], S::of_wide),
     }
 }
 
@@ -281,6 +332,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_shadow_may_be_a_picture_and_what_lies_under_everything_may_have_a_layer() {
+        let mut frame = layers(false);
+        let ink = Bitmap::from_u8(2, 1, Channels::Rgb, vec![250, 20, 30, 40, 50, 60]).expect("2 by 1");
+        frame.shadows[0].ink = Ink::Picture(Arc::new(ink));
+        let clear = rendered(&frame, None);
+        assert_eq!(clear[..8], [0, 0, 0, 0, 250, 20, 30, 128]);
+        assert_eq!(rendered(&frame, Some([250, 20, 30]))[3..6], [250, 20, 30]);
+        // The same at 16 bits.
+        frame.subject.bitmap = Arc::new(Bitmap::clone(&frame.subject.bitmap).into_u16());
+        assert_eq!(rendered(&frame, None)[4..8], [250 * 257, 20 * 257, 30 * 257, 32_768]);
+        let bitmap = Bitmap::from_u8(2, 1, Channels::Rgba, vec![9, 9, 9, 255, 0, 0, 0, 0]).expect("2 by 1");
+        let layer = Subject { bitmap: Arc::new(bitmap), x: 0, y: 0 };
+        let under = Backdrop::Cleaned(crate::Cleaned { colour: [255; 3], layer });
+        frame.shadows.clear();
+        let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+        let flat = render(&frame, Some(&under), &Context::new(&cache, &cancel)).expect("not cancelled");
+        let Samples::U16(flat) = flat.samples() else { panic!("16 bit") };
+        assert_eq!(flat[..6], [9 * 257, 9 * 257, 9 * 257, 65_535, 65_535, 65_535]);
     }
 
     #[test]

@@ -75,9 +75,15 @@ impl Frame {
         for mark in &mut self.marks {
             mark.layer = layer(mark.layer.clone())?;
         }
+        if let Some(background) = self.background.take() {
+            self.background = Some(background.moved(|cleaned| layer(cleaned).map(Some))?);
+        }
         for shadow in &mut self.shadows {
             (shadow.x, shadow.y) = moved(shadow.x, shadow.y, (shadow.mask.width(), shadow.mask.height()));
-            shadow.mask = Arc::new(pixels::orient_mask(shadow.mask.as_ref().clone(), orientation)?);
+            shadow.reshape(
+                |mask| pixels::orient_mask(mask.clone(), orientation),
+                |picture| pixels::orient(picture, orientation),
+            )?;
         }
         if orientation >= 5 {
             (self.width, self.height) = (self.height, self.width);
@@ -132,13 +138,22 @@ impl Frame {
             }
         }
         self.marks = marks;
+        if let Some(background) = self.background.take() {
+            let turned = |layer: Subject| turned_layer(&layer, rest, centre, view, false, context);
+            self.background = Some(background.moved(turned)?);
+        }
         let mut shadows = Vec::with_capacity(self.shadows.len());
-        for shadow in self.shadows.drain(..) {
+        for mut shadow in self.shadows.drain(..) {
             let (turn, seen) = around(rest, centre, view, (shadow.x, shadow.y));
             let (width, height) = (shadow.mask.width(), shadow.mask.height());
             if let Some(window) = turn.bounds(width, height).inside(seen) {
-                let mask = Arc::new(pixels::rotate_mask(&shadow.mask, &turn, window)?);
-                shadows.push(Shadow { mask, x: shadow.x + window.x, y: shadow.y + window.y, ..shadow });
+                shadow.reshape(
+                    |mask| Ok(pixels::rotate_mask(mask, &turn, window)?),
+                    |picture| {
+                        pixels::rotate(&picture, &turn, window, Outside::Clear, || context.check_cancelled())
+                    },
+                )?;
+                shadows.push(Shadow { x: shadow.x + window.x, y: shadow.y + window.y, ..shadow });
             }
         }
         self.shadows = shadows;

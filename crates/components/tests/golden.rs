@@ -2,16 +2,20 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
-//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` beside it goes into the same result; settings may
-//! name a picture `reference.png` by its SHA-256. `RECORD=<models folder>` runs the networks that are there and writes what
-//! they give into `recorded/`.
+//! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`) beside it goes into the same
+//! result; settings may name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut
+//! out of the photo `in.png`. `RECORD=<models folder>` runs the networks that are there and writes what they
+//! give into `recorded/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use components::{ALL, Context, Images, Input, Product, StepCache, catalogue, process_together};
+use components::{
+    ALL, Context, Fault, Frame, Images, Input, Origin, Product, StepCache, Subject, catalogue,
+    process_together,
+};
 use domain::image::{ContentHash, FileName};
 use domain::workflow::Step;
 use neural::{BackendChoice, Runtime, RuntimeOptions};
@@ -27,7 +31,7 @@ struct Tolerance {
     mean: f64,
 }
 
-fn cases() -> PathBuf {
+pub fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
 
@@ -55,7 +59,7 @@ fn update() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
 
-fn folders(of: &Path) -> Vec<PathBuf> {
+pub fn folders(of: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(of).unwrap_or_else(|error| panic!("cannot list `{}`: {error}", of.display()));
     let mut folders: Vec<PathBuf> =
         entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
@@ -63,7 +67,7 @@ fn folders(of: &Path) -> Vec<PathBuf> {
     folders
 }
 
-fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
@@ -74,11 +78,24 @@ fn input_of(case: &Path) -> PathBuf {
         return path;
     }
     let scene = fs::read_to_string(case.join("scene.txt")).expect("a case has `in.*` or `scene.txt`");
-    let bitmap = match scene.trim() {
+    let path = case.join("in.png");
+    fs::write(&path, png(&drawn(scene.trim()))).expect("written");
+    if scene.trim() == "cup with a shadow" {
+        fs::write(case.join("cut.png"), png(&scene::cup_cut_out())).expect("written");
+    }
+    if let Ok(second) = fs::read_to_string(case.join("scene-2.txt")) {
+        fs::write(case.join("in-2.png"), png(&drawn(second.trim()))).expect("written");
+    }
+    path
+}
+
+fn drawn(scene: &str) -> Bitmap {
+    match scene {
         "cup" => scene::cup_cut_out(),
         "deep cup" => scene::cup_deep(),
         "stool" => scene::stool_cut_out(),
         "cup on a backdrop" => scene::cup_on_backdrop(),
+        "cup with a shadow" => scene::cup_with_shadow(),
         "cup under a lamp" => scene::cup_under_lamp(),
         "leaning stool" => scene::stool_leaning(),
         "leaning cup" => scene::cup_leaning(),
@@ -91,14 +108,14 @@ fn input_of(case: &Path) -> PathBuf {
         "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
         "forearm" => scene::forearm(),
+        "shirt on a mannequin" => scene::shirt_on_mannequin(),
+        "inlay shot" => scene::shirt_inlay_shot(1.06, 0.02, -0.015),
+        "collar shot" => scene::collar_shot(),
         other => panic!("no scene is called `{other}`"),
-    };
-    let path = case.join("in.png");
-    fs::write(&path, png(&bitmap)).expect("written");
-    path
+    }
 }
 
-fn png(bitmap: &Bitmap) -> Vec<u8> {
+pub fn png(bitmap: &Bitmap) -> Vec<u8> {
     let options = EncodeOptions {
         embed_profile: false,
         ..EncodeOptions::new(Encoding::Png { compression: PngCompression::Small })
@@ -106,7 +123,47 @@ fn png(bitmap: &Bitmap) -> Vec<u8> {
     pixels::encode(bitmap, &options).expect("a PNG")
 }
 
+/// Runs a component on a subject that is known exactly, with the photo that it was cut out of beside it.
+fn run_on_cut_out(kind: &str, settings: &Value, photo: &Path, cut: &Path) -> Vec<u8> {
+    let read = |path: &Path| {
+        pixels::decode(&fs::read(path).expect("readable"), &pixels::DecodeOptions::default())
+            .expect("a picture")
+    };
+    let (photo, cut) = (read(photo).bitmap, read(cut).bitmap);
+    let origin = Origin {
+        size: (photo.width(), photo.height()),
+        format: pixels::Format::Png,
+        depth: 8,
+        profile: String::new(),
+        dpi: None,
+        rights: pixels::Rights::default(),
+    };
+    let mut frame = Frame::new(cut, origin);
+    frame.photo = Some(Subject { bitmap: Arc::new(photo), x: 0, y: 0 });
+    let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
+    let context = Context::new(&cache, &cancel);
+    for (kind, settings) in [(kind, settings), ("export", &json!({}))] {
+        let entry = components::entry(kind).expect("a component");
+        (entry.run)(&mut frame, settings, &context).unwrap_or_else(|fault| panic!("{kind}: {fault:?}"));
+    }
+    frame.encoded.expect("exported").bytes.to_vec()
+}
+
 fn run(kind: &str, settings: Value, path: &Path) -> Product {
+    let bytes = fs::read(path).expect("readable");
+    let case = path.parent().expect("a folder");
+    made(kind, settings, case, &bytes, Some(recorded()))
+        .unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
+}
+
+/// What becomes of a picture by a component alone, with the further pictures of a case.
+pub fn made(
+    kind: &str,
+    settings: Value,
+    case: &Path,
+    picture: &[u8],
+    runtime: Option<Arc<Runtime>>,
+) -> Result<Product, Fault> {
     let middle =
         |kind: &str, settings: Value| Step { kind: kind.to_owned(), label: kind.to_owned(), settings };
     let mut steps = vec![middle("input", json!({}))];
@@ -115,29 +172,27 @@ fn run(kind: &str, settings: Value, path: &Path) -> Product {
         "export" => steps.push(middle("export", settings)),
         _ => steps.extend([middle(kind, settings), middle("export", json!({}))]),
     }
-    let steps = catalogue().check(&steps).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let bytes = fs::read(path).expect("readable");
-    let name = FileName::clean(&name(path));
+    let steps = catalogue().check(&steps).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+    let name = FileName::clean("in.png");
     let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
     let mut context = Context::new(&cache, &cancel);
-    context.runtime = Some(recorded());
-    if let Ok(bytes) = fs::read(path.with_file_name("reference.png")) {
+    context.runtime = runtime;
+    if let Ok(bytes) = fs::read(case.join("reference.png")) {
         let hash = ContentHash(Sha256::digest(&bytes).into());
         context.images = Arc::new(Images::from([(hash, bytes)]));
     }
-    let mut inputs = vec![Input { bytes: &bytes, hash: ContentHash([0; 32]), name: &name }];
-    let second = fs::read(path.with_file_name("in-2.png")).ok();
+    let mut inputs = vec![Input { bytes: picture, hash: ContentHash([0; 32]), name: &name }];
+    let second = fs::read(case.join("in-2.png")).ok();
     inputs.extend(second.iter().map(|bytes| Input { bytes, hash: ContentHash([2; 32]), name: &name }));
     process_together(&context, &inputs, &steps)
-        .unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
 }
 
-fn pixels_of(bytes: &[u8]) -> Bitmap {
+pub fn pixels_of(bytes: &[u8]) -> Bitmap {
     pixels::decode(bytes, &pixels::DecodeOptions::default()).expect("a picture").bitmap
 }
 
 /// Largest and mean difference in levels of 255; what is transparent in both has no colour to differ in.
-fn difference(left: &Bitmap, right: &Bitmap) -> (f64, f64) {
+pub fn difference(left: &Bitmap, right: &Bitmap) -> (f64, f64) {
     let levels = |bitmap: &Bitmap| -> Vec<f64> {
         match bitmap.clone().into_rgba().into_samples() {
             Samples::U8(samples) => samples.iter().map(|&s| f64::from(s)).collect(),
@@ -186,14 +241,24 @@ fn every_case_comes_out_as_it_did() {
 fn check(kind: &str, case: &Path) -> Result<(), String> {
     let read = |file: &str| fs::read_to_string(case.join(file)).map_err(|error| format!("{file}: {error}"));
     let settings: Value = serde_json::from_str(&read("settings.json")?).map_err(|error| error.to_string())?;
-    let product = run(kind, settings, &input_of(case));
-    let now = pixels_of(&product.file.bytes);
+    let (input, cut) = (input_of(case), case.join("cut.png"));
+    let (now, file_name) = if cut.exists() {
+        let made = || run_on_cut_out(kind, &settings, &input, &cut);
+        let file = made();
+        if file != made() {
+            return Err("it has other bytes each time".to_owned());
+        }
+        (pixels_of(&file), String::new())
+    } else {
+        let file = run(kind, settings, &input).file;
+        (pixels_of(&file.bytes), file.name.as_str().to_owned())
+    };
     let expected = case.join("out.png");
     if update() {
         fs::write(&expected, png(&now)).expect("written");
     }
-    if case.join("name.txt").exists() && read("name.txt")?.trim() != product.file.name.as_str() {
-        return Err(format!("it is called `{}`, not `{}`", product.file.name, read("name.txt")?.trim()));
+    if case.join("name.txt").exists() && read("name.txt")?.trim() != file_name {
+        return Err(format!("it is called `{file_name}`, not `{}`", read("name.txt")?.trim()));
     }
     let before = pixels_of(&fs::read(&expected).map_err(|error| format!("out.png: {error}"))?);
     let keep = |why: String| {

@@ -3,10 +3,10 @@
 use pixels::{Bitmap, Channels, Outside, PixelError, Samples, Turn, Window, to_u16};
 
 /// A shape with a colour at each of its points; coordinates run from 0 to 1 across the longer side.
-type Shape = dyn Fn(f64, f64) -> Option<[f64; 3]>;
+type Shape<'a> = dyn Fn(f64, f64) -> Option<[f64; 3]> + 'a;
 
 /// Draws a shape by 8 by 8 samples a pixel, as straight RGBA.
-fn draw(width: u32, height: u32, shape: &Shape) -> Vec<[f64; 4]> {
+fn draw(width: u32, height: u32, shape: &Shape<'_>) -> Vec<[f64; 4]> {
     const FINE: u32 = 8;
     let side = f64::from(width.max(height) * FINE);
     let mut pixels = Vec::with_capacity((width * height) as usize);
@@ -154,6 +154,41 @@ pub fn cup_on_backdrop() -> Bitmap {
     Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
 }
 
+/// How much light the cup's shadow takes from the backdrop of [`cup_with_shadow`], 0 to 1.
+fn cup_shadow(x: f64, y: f64) -> f64 {
+    let spot = |dx: f64, dy: f64, wide: f64, tall: f64| (-(dx / wide).powi(2) - (dy / tall).powi(2)).exp();
+    let contact = 0.6 * spot(x - 0.42, y - 0.742, 0.2, 0.025);
+    let thrown = 0.38 * spot(x - 0.58 - (y - 0.74) * 0.9, y - 0.75, 0.21, 0.055);
+    1.0 - (1.0 - contact) * (1.0 - thrown)
+}
+
+/// The cup on a backdrop that bends from wall to floor and darkens towards its corners, with the shadow it throws there
+/// and a grey ball far from it, with camera noise.
+pub fn cup_with_shadow() -> Bitmap {
+    let (width, height) = (200u32, 180u32);
+    let both = |x: f64, y: f64| {
+        let ball = (x - 0.9).powi(2) + (y - 0.14).powi(2);
+        cup(x, y).or_else(|| (ball < 0.0036).then_some([0.5 - 3.0 * (x - 0.9); 3]))
+    };
+    let mut noise = 24_680u32;
+    let samples = draw(width, height, &both)
+        .iter()
+        .enumerate()
+        .flat_map(|(i, [r, g, b, a])| {
+            let side = f64::from(width);
+            let (x, y) =
+                ((f64::from(i as u32 % width) + 0.5) / side, (f64::from(i as u32 / width) + 0.5) / side);
+            let fall = 0.06 * ((x - 0.5).powi(2) + (y - 0.45).powi(2)) / 0.45 + 0.03 * (y - 0.6).max(0.0);
+            let light = (1.0 - fall) * (1.0 - cup_shadow(x, y));
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = (f64::from(noise >> 16) / 65_535.0 - 0.5) * 0.012;
+            [[*r, 0.90], [*g, 0.89], [*b, 0.875]]
+                .map(|[own, under]| ((own * a + under * light * (1.0 - a) + grain) * 255.0).round() as u8)
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 180")
+}
+
 /// The cup and the ball on their backdrop under a warm lamp: each channel multiplied in linear light.
 pub fn cup_under_lamp() -> Bitmap {
     let Samples::U8(samples) = cup_on_backdrop().into_samples() else {
@@ -266,8 +301,8 @@ pub fn dusty() -> Bitmap {
                 level += covered * if product && sy < 140.0 { 70.0 } else { -70.0 };
             }
             // A fibre, curved.
-            if (140.0..170.0).contains(&x) {
-                let away = (y - 110.0 - ((x - 140.0) / 9.0).sin() * 4.0).abs();
+            if (150.0..180.0).contains(&x) {
+                let away = (y - 92.0 - ((x - 150.0) / 9.0).sin() * 4.0).abs();
                 level += (1.3 - away).clamp(0.0, 1.0) * 60.0;
             }
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -312,4 +347,74 @@ pub fn forearm() -> Bitmap {
         })
         .collect();
     Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 140")
+}
+
+/// Half the width of a shirt at a height, and where its shoulders are; the middle lies at 0.5.
+fn is_shirt(x: f64, y: f64) -> bool {
+    let across = (x - 0.5).abs();
+    let shoulder = 0.17 + 0.3 * (across - 0.1).max(0.0);
+    let half = if y < 0.46 { 0.38 - 0.1 * ((y - 0.4) / 0.06).clamp(0.0, 1.0) } else { 0.25 + 0.02 * y };
+    across < half && y > shoulder && y < 0.93
+}
+
+/// The neck of a mannequin, of pale plastic.
+fn plastic_neck(x: f64, y: f64) -> Option<[f64; 3]> {
+    let across = (x - 0.5) / (0.068 + 0.05 * (y - 0.15).max(0.0));
+    let shade = 0.9 - 0.25 * (across + 0.3).powi(2);
+    (across.abs() < 1.0 && (0.04..0.36).contains(&y)).then_some([shade, shade * 0.95, shade * 0.88])
+}
+
+fn cloth(x: f64, y: f64) -> [f64; 3] {
+    let fold = 0.82 + 0.1 * (x * 31.0 + (y * 9.0).sin()).sin() + 0.08 * (x * 13.0 - y * 6.0).sin();
+    [0.16 * fold, 0.36 * fold, 0.5 * fold]
+}
+
+/// A shirt with a round neck on a mannequin, from the front.
+fn shirt_front(x: f64, y: f64) -> Option<[f64; 3]> {
+    let neck = ((x - 0.5) / 0.115).powi(2) + ((y - 0.165) / 0.105).powi(2);
+    if is_shirt(x, y) && neck > 1.0 {
+        let band = neck < 1.35 && y > 0.17;
+        return Some(cloth(x, y).map(|c| if band { c * 0.7 } else { c }));
+    }
+    plastic_neck(x, y)
+}
+
+/// The same shirt inside out, with the inside of its back to the camera: a collar that stands up, and a label.
+fn shirt_inlay(x: f64, y: f64) -> Option<[f64; 3]> {
+    let collar = 0.165 - 0.028 * (1.0 - ((x - 0.5) / 0.115).powi(2)).max(0.0);
+    let is_back = is_shirt(x, y) || ((x - 0.5).abs() < 0.115 && y > collar && y < 0.3);
+    if is_back {
+        if (x - 0.5).abs() < 0.03 && (0.185..0.215).contains(&y) {
+            return Some([0.93, 0.92, 0.9]);
+        }
+        let band = y < collar + 0.03 && (x - 0.5).abs() < 0.12;
+        return Some(cloth(x, y * 0.7).map(|c| c * if band { 0.6 } else { 0.8 }));
+    }
+    plastic_neck(x, y)
+}
+
+/// Scales a shape around the top of its middle, and moves it.
+fn shot(shape: &Shape<'_>, scale: f64, dx: f64, dy: f64) -> Bitmap {
+    let moved = |x: f64, y: f64| shape((x - 0.5 - dx) / scale + 0.5, (y - 0.2 - dy) / scale + 0.2);
+    Bitmap::from_u8(180, 200, Channels::Rgba, bytes(&draw(180, 200, &|x, y| moved(x + 0.05, y))))
+        .expect("180 by 200")
+}
+
+/// The shirt on its mannequin, cut out.
+pub fn shirt_on_mannequin() -> Bitmap {
+    shot(&shirt_front, 1.0, 0.0, 0.0)
+}
+
+/// Its inlay shot, cut out; the camera stood still but for so much.
+pub fn shirt_inlay_shot(scale: f64, dx: f64, dy: f64) -> Bitmap {
+    shot(&shirt_inlay, scale, dx, dy)
+}
+
+/// What an inlay shot shows when only the collar was photographed.
+pub fn collar_shot() -> Bitmap {
+    let collar = |x: f64, y: f64| {
+        let is_in = (0.34..0.66).contains(&x) && (0.1..0.36).contains(&y);
+        shirt_inlay(x, y).filter(|_| is_in && plastic_neck(x, y).is_none_or(|_| y > 0.15))
+    };
+    shot(&collar, 2.2, 0.0, 0.1)
 }

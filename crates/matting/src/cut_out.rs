@@ -3,9 +3,9 @@
 
 use pixels::{Bitmap, Mask};
 
-use crate::clean::{Holes, Keep, clean, fill_doubtful_spots, snap};
+use crate::clean::{Holes, Keep, fill_doubtful_spots};
 use crate::error::{MattingError, check_size};
-use crate::foreground::estimate_foreground;
+use crate::finish::{Finish, finish};
 use crate::refine::{RefineOptions, refine_band};
 use crate::regions::{Connectivity, Regions, Run};
 use crate::square::eroded;
@@ -88,6 +88,23 @@ pub struct Outcome {
     pub iou: Option<f32>,
 }
 
+/// An alpha before it is tidied: [`crate::finish`] makes a cut-out of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matte {
+    /// Coverage by the product, at the picture's size.
+    pub alpha: Mask,
+    /// As in [`Outcome`].
+    pub method: Method,
+    /// As in [`Outcome`].
+    pub confidence: f32,
+    /// As in [`Outcome`].
+    pub residual: f32,
+    /// As in [`Outcome`].
+    pub inliers: f32,
+    /// As in [`Outcome`].
+    pub iou: Option<f32>,
+}
+
 /// Chooses between a studio matte and a network's alpha of the same size.
 pub fn route(studio: &Studio, network: &Mask) -> Result<Choice, MattingError> {
     let iou = crate::metrics::iou(&studio.alpha, network)? as f32;
@@ -117,12 +134,17 @@ fn is_plain(residual: f32, inliers: f32) -> bool {
 /// studio matte is used, and `confidence` says what it is worth. An alpha channel of the bitmap is not read.
 /// Refuses a mask of another size.
 pub fn cut_out(bitmap: &Bitmap, network: Option<&Mask>, options: &Options) -> Result<Outcome, MattingError> {
+    finish(bitmap, matte(bitmap, network, options)?, options, &Finish::default())
+}
+
+/// The alpha of [`cut_out`], before specks, holes and colours are seen to.
+pub fn matte(bitmap: &Bitmap, network: Option<&Mask>, options: &Options) -> Result<Matte, MattingError> {
     if let Some(network) = network {
         check_size(bitmap, network)?;
     }
     let measured = Measured::of(bitmap);
     let (residual, inliers) = (measured.residual, measured.inliers);
-    let (mut alpha, method, confidence, iou) = match network {
+    let (alpha, method, confidence, iou) = match network {
         None => {
             let studio = measured.matte();
             let confidence = plainness(&studio);
@@ -150,10 +172,7 @@ pub fn cut_out(bitmap: &Bitmap, network: Option<&Mask>, options: &Options) -> Re
             }
         }
     };
-    snap(&mut alpha, options.transparent_up_to, options.opaque_from);
-    clean(&mut alpha, options.keep, options.holes);
-    let foreground = estimate_foreground(bitmap, &alpha)?;
-    Ok(Outcome { alpha, foreground, method, confidence, residual, inliers, iou })
+    Ok(Matte { alpha, method, confidence, residual, inliers, iou })
 }
 
 /// Confidence in a studio matte alone.

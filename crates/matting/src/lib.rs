@@ -4,13 +4,20 @@
 //! Colours are mixed as they are stored (sRGB-encoded), the way cut-outs are composited later.
 
 mod band;
+mod claims;
 mod clean;
 mod cut_out;
+mod edges;
 mod error;
+mod finish;
 mod foreground;
+mod marks;
 pub mod metrics;
+mod openings;
+mod palette;
 mod refine;
 mod regions;
+mod scraps;
 mod shape;
 mod source;
 mod square;
@@ -18,8 +25,13 @@ mod studio;
 mod surface;
 
 pub use clean::{Holes, Keep, clean, snap};
-pub use cut_out::{Choice, Method, Options, Outcome, cut_out, route};
+pub use cut_out::{Choice, Matte, Method, Options, Outcome, cut_out, matte, route};
+pub use edges::{harden, shift};
 pub use error::MattingError;
+pub use finish::{Edges, Finish, finish};
 pub use foreground::estimate_foreground;
+pub use marks::{Mark, Marks, obey};
+pub use openings::settle_inside;
 pub use refine::{RefineOptions, refine_band};
+pub use scraps::{drop_scraps, largest_piece};
 pub use studio::{Studio, studio_matte};

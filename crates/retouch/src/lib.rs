@@ -13,6 +13,7 @@ pub mod colour;
 mod denoise;
 mod extend;
 mod inpaint;
+pub mod joint;
 mod level;
 mod plane;
 mod reach;

@@ -7,11 +7,12 @@ use pixels::{Bitmap, Channels, Format, Mask, Rights, Samples};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::backdrop::{Backdrop, Cleaned, Fitting, Gradient, Picture};
 use crate::edit_filename::Edit;
 use crate::frame::Remarks;
-use crate::{Backdrop, Blend, Frame, Ink, Mark, Origin, Shadow, ShadowKind, Subject};
+use crate::{Blend, Frame, Ink, Mark, Origin, Shadow, ShadowKind, Subject};
 
-pub(super) const MAGIC: &[u8; 8] = b"PSSTEP02";
+pub(super) const MAGIC: &[u8; 8] = b"PSSTEP03";
 const CHECKSUM: usize = 32;
 
 #[derive(Serialize, Deserialize)]
@@ -25,12 +26,18 @@ struct Header {
     marks: Vec<MarkHeader>,
     origin: OriginHeader,
     name_edits: Vec<Edit>,
+    /// Containers from before there was such a thing have none.
+    #[serde(default)]
+    with_mask: bool,
     remarks: Vec<RemarksHeader>,
 }
 
 #[derive(Serialize, Deserialize)]
 enum BackdropHeader {
     Plain([u8; 3]),
+    Gradient(Gradient),
+    Picture { bitmap: BitmapHeader, fitting: Fitting, focus: (f32, f32), colour: [u8; 3] },
+    Cleaned { colour: [u8; 3], layer: LayerHeader },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +75,7 @@ struct MarkHeader {
 #[derive(Serialize, Deserialize)]
 enum InkHeader {
     Plain([u8; 3]),
+    Picture(BitmapHeader),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,8 +133,9 @@ impl Packed {
             at: (shadow.x, shadow.y),
             size: (shadow.mask.width(), shadow.mask.height()),
             block: self.block(shadow.mask.values()),
-            ink: match shadow.ink {
-                Ink::Plain(colour) => InkHeader::Plain(colour),
+            ink: match &shadow.ink {
+                Ink::Plain(colour) => InkHeader::Plain(*colour),
+                Ink::Picture(bitmap) => InkHeader::Picture(self.bitmap(bitmap)),
             },
             opacity: shadow.opacity,
         }
@@ -139,6 +148,16 @@ impl Packed {
     fn backdrop(&mut self, backdrop: &Backdrop) -> BackdropHeader {
         match backdrop {
             Backdrop::Plain(colour) => BackdropHeader::Plain(*colour),
+            Backdrop::Gradient(gradient) => BackdropHeader::Gradient(gradient.clone()),
+            Backdrop::Picture(picture) => BackdropHeader::Picture {
+                bitmap: self.bitmap(&picture.bitmap),
+                fitting: picture.fitting,
+                focus: picture.focus,
+                colour: picture.colour,
+            },
+            Backdrop::Cleaned(cleaned) => {
+                BackdropHeader::Cleaned { colour: cleaned.colour, layer: self.layer(&cleaned.layer) }
+            }
         }
     }
 }
@@ -164,6 +183,7 @@ pub(super) fn pack(frame: &Frame) -> Vec<u8> {
             artist: frame.origin.rights.artist.clone(),
         },
         name_edits: frame.name_edits.clone(),
+        with_mask: frame.with_mask,
         remarks: frame
             .remarks
             .iter()
@@ -225,8 +245,9 @@ impl Unpacked<'_> {
             mask: Arc::new(mask),
             x: header.at.0,
             y: header.at.1,
-            ink: match header.ink {
-                InkHeader::Plain(colour) => Ink::Plain(colour),
+            ink: match &header.ink {
+                InkHeader::Plain(colour) => Ink::Plain(*colour),
+                InkHeader::Picture(bitmap) => Ink::Picture(Arc::new(self.bitmap(bitmap)?)),
             },
             opacity: header.opacity,
         })
@@ -239,6 +260,16 @@ impl Unpacked<'_> {
     fn backdrop(&mut self, header: &BackdropHeader) -> Result<Backdrop, &'static str> {
         Ok(match header {
             BackdropHeader::Plain(colour) => Backdrop::Plain(*colour),
+            BackdropHeader::Gradient(gradient) => Backdrop::Gradient(gradient.clone()),
+            BackdropHeader::Picture { bitmap, fitting, focus, colour } => Backdrop::Picture(Picture {
+                bitmap: Arc::new(self.bitmap(bitmap)?),
+                fitting: *fitting,
+                focus: *focus,
+                colour: *colour,
+            }),
+            BackdropHeader::Cleaned { colour, layer } => {
+                Backdrop::Cleaned(Cleaned { colour: *colour, layer: self.layer(layer)? })
+            }
         })
     }
 }
@@ -280,6 +311,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
         encoded: None,
         more: Vec::new(),
         name_edits: header.name_edits,
+        with_mask: header.with_mask,
         remarks: header
             .remarks
             .into_iter()
@@ -296,6 +328,7 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Frame, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backdrop::Run;
 
     #[test]
     fn a_frame_comes_back_as_it_was() {
@@ -307,6 +340,7 @@ mod tests {
             y: 5,
         };
         (frame.width, frame.height, frame.fixed_size) = (60, 50, true);
+        frame.with_mask = true;
         frame.background = Some(Backdrop::Plain([1, 2, 3]));
         let photo = Bitmap::from_u8(2, 2, Channels::Rgb, (0..12).collect()).expect("2 by 2");
         frame.photo = Some(Subject { bitmap: Arc::new(photo), x: -4, y: 7 });
@@ -322,6 +356,15 @@ mod tests {
             ink: Ink::Plain([9, 8, 7]),
             opacity: 0.35,
         });
+        let ink = Bitmap::from_u8(2, 1, Channels::Rgb, vec![1, 2, 3, 4, 5, 6]).expect("2 by 1");
+        frame.shadows.push(Shadow {
+            kind: ShadowKind::Reflection,
+            mask: Arc::new(Mask::new(2, 1, vec![7, 9]).expect("2 by 1")),
+            x: 4,
+            y: 1,
+            ink: Ink::Picture(Arc::new(ink.clone())),
+            opacity: 0.7,
+        });
         frame.origin.dpi = Some(299.9994);
         frame.origin.rights.artist = Some("Mara".into());
         frame.note("said");
@@ -333,6 +376,21 @@ mod tests {
             precision: "f32".into(),
             fallback: Some("why".into()),
         });
-        assert_eq!(unpack(&pack(&frame)), Ok(frame));
+        let stops = vec![(0.1, [1, 2, 3]), (0.7, [4, 5, 6])];
+        let layer = Subject { bitmap: Arc::new(ink.clone().into_rgba()), x: 2, y: 2 };
+        for background in [
+            Backdrop::Plain([1, 2, 3]),
+            Backdrop::Gradient(Gradient { run: Run::Linear(33.3), stops }),
+            Backdrop::Picture(Picture {
+                bitmap: Arc::new(ink),
+                fitting: Fitting::Tile(12.5),
+                focus: (0.3, 0.9),
+                colour: [3, 2, 1],
+            }),
+            Backdrop::Cleaned(Cleaned { colour: [255; 3], layer }),
+        ] {
+            frame.background = Some(background);
+            assert_eq!(unpack(&pack(&frame)), Ok(frame.clone()));
+        }
     }
 }

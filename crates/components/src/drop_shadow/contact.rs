@@ -4,58 +4,41 @@
 //! the places where the outline touches the floor, and fades with the distance from the area that these places enclose,
 //! farther to the sides than up and down, because the floor is seen at a flat angle.
 
-use pixels::{Filter, Mask};
+use super::feet::{Feet, TOUCHES};
+use super::room::{FLATTENING, Room, Soft};
+use crate::soften::soften;
 
-use crate::Fault;
-
-/// Longest side at which the shadow is worked out; it is soft, and enlarged afterwards.
-const SIDE: f64 = 480.0;
-/// How much shorter a length on the floor looks away from the viewer than across.
-const FLATTENING: f64 = 0.45;
-/// How far above the floor around it, in shares of the longer side, an outline still touches it.
-const TOUCH: f64 = 0.018;
-/// How far above the lowest point, in shares of the height, the floor can still be: feet farther back stand higher.
-const FLOOR: f64 = 0.17;
-/// Width around a column, in shares of the longer side, in which the floor is looked for.
-const AROUND: f64 = 0.05;
 /// How dark the floor between feet is, compared with the floor right under them: some light falls in from all sides.
 const BETWEEN: f64 = 0.5;
 
-/// The shadow's mask with its place beside the outline `alpha`, which is cut to what shows. `by` is how far it falls,
-/// `sigma` how softly it fades, all in pixels of the outline.
-pub(super) fn mask(alpha: &Mask, by: (f64, f64), sigma: f64) -> Result<(Mask, i64, i64), Fault> {
-    let (full_width, full_height) = (alpha.width(), alpha.height());
-    let scale = (SIDE / f64::from(full_width.max(full_height))).min(1.0);
-    let small = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let outline = pixels::resize_mask(alpha, small(full_width), small(full_height), Filter::Bilinear)?;
-    let side = f64::from(outline.width().max(outline.height()));
-    let feet = Feet::of(&outline);
-
+/// The shadow around a small outline of that width. `by` is how far it falls, `sigma` how softly it fades, both in the
+/// outline's pixels, as is its longer `side`.
+pub(super) fn soft(feet: &Feet, width: u32, side: f64, by: (f64, f64), sigma: f64) -> Soft {
     // Never sharper than a thin line of contact; the wide part reaches three times as far as the middle one.
     let near = (side * 0.006).max(0.6);
-    let middle = (sigma * scale).max(near);
+    let middle = sigma.max(near);
     let wide = middle * 3.0;
-    let (fall_x, fall_y) = (by.0 * scale, by.1 * scale * FLATTENING);
+    let (fall_x, fall_y) = (by.0, by.1 * FLATTENING);
     let margin_x = (wide * 3.2 + fall_x.abs()).ceil() as usize + 2;
     let margin_y = (wide * FLATTENING * 6.2 + fall_y.abs()).ceil() as usize + 2;
     let (first, last) = feet.rows();
     let room = Room {
-        width: outline.width() as usize + 2 * margin_x,
+        width: width as usize + 2 * margin_x,
         height: (last - first).ceil() as usize + 1 + 2 * margin_y,
-        left: margin_x as f64,
-        top: margin_y as f64 - first,
+        left: margin_x as i64,
+        top: margin_y as i64 - first as i64,
     };
 
     // What stands on the floor has a depth that the outline hides: each band reaches up behind the subject as far as
     // it fades, and down by a little, so that it is dark where it begins to be seen.
     let mut touch = room.plane();
-    feet.draw_line(&mut touch, &room, (0.0, 0.0), (near * 3.0, near * 0.8));
+    draw_line(feet, &mut touch, &room, (0.0, 0.0), (near * 3.0, near * 0.8));
     soften(&mut touch, room.width, near * 1.3, near * 0.8);
     let band = |sigma: f64| (sigma * FLATTENING * 3.0, sigma * FLATTENING * 0.5);
     let mut around = room.plane();
-    feet.draw_line(&mut around, &room, (fall_x * 0.5, fall_y * 0.5), band(middle));
+    draw_line(feet, &mut around, &room, (fall_x * 0.5, fall_y * 0.5), band(middle));
     let mut far = room.plane();
-    feet.draw_area(&mut far, &room, (fall_x, fall_y), band(wide));
+    draw_area(feet, &mut far, &room, (fall_x, fall_y), band(wide));
     soften(&mut around, room.width, middle, middle * FLATTENING);
     soften(&mut far, room.width, wide, wide * FLATTENING);
     for ((touch, around), far) in touch.iter_mut().zip(&around).zip(&far) {
@@ -64,103 +47,45 @@ pub(super) fn mask(alpha: &Mask, by: (f64, f64), sigma: f64) -> Result<(Mask, i6
             (1.0 - 0.75 * touch.min(1.0)) * (1.0 - 0.7 * around.min(1.0)) * (1.0 - 0.6 * far.min(1.0));
         *touch = 1.0 - light;
     }
+    Soft { room, values: touch }
+}
 
-    let back = |length: usize, full: u32, small: u32| {
-        ((length as f64 * f64::from(full) / f64::from(small)).round() as u32).max(1)
+/// A band along the outline, so far above and so far below it, as dark as it touches.
+fn draw_line(feet: &Feet, plane: &mut [f32], room: &Room, by: (f64, f64), (above, below): (f64, f64)) {
+    for (x, &(y, touch)) in feet.columns.iter().enumerate() {
+        if touch > 0.01 {
+            let middle = y + room.top as f64 + by.1;
+            fill(plane, room, x as f64 + room.left as f64 + by.0, middle - above, middle + below, touch);
+        }
+    }
+}
+
+/// The area that the places of contact enclose, and a band along them.
+fn draw_area(feet: &Feet, plane: &mut [f32], room: &Room, by: (f64, f64), band: (f64, f64)) {
+    draw_line(feet, plane, room, by, band);
+    let points: Vec<(f64, f64)> = feet
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, touch))| *touch > TOUCHES)
+        .map(|(x, &(y, _))| (x as f64, y))
+        .collect();
+    // The columns come from left to right, so that each half of the hull is one sweep (Andrew's monotone chain).
+    let lower = chain(&points, 1.0);
+    let upper = chain(&points, -1.0);
+    let (Some(&(first, _)), Some(&(last, _))) = (points.first(), points.last()) else {
+        return;
     };
-    let size =
-        (back(room.width, full_width, outline.width()), back(room.height, full_height, outline.height()));
-    let plane =
-        pixels::resize_plane(&touch, (room.width as u32, room.height as u32), size, Filter::CatmullRom)?;
-    let values = plane.into_iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
-    let x = -(room.left * f64::from(full_width) / f64::from(outline.width())).round() as i64;
-    let y = -(room.top * f64::from(full_height) / f64::from(outline.height())).round() as i64;
-    Ok((Mask::new(size.0, size.1, values)?, x, y))
-}
-
-/// The working plane, and where the outline's corner lies on it.
-struct Room {
-    width: usize,
-    height: usize,
-    left: f64,
-    top: f64,
-}
-
-impl Room {
-    fn plane(&self) -> Vec<f32> {
-        vec![0.0; self.width * self.height]
-    }
-}
-
-/// Where an outline touches the floor: for each column its lowest point, and how surely it touches there (0 to 1).
-struct Feet {
-    columns: Vec<(f64, f64)>,
-}
-
-impl Feet {
-    fn of(outline: &Mask) -> Self {
-        let (width, height) = (outline.width() as usize, outline.height() as usize);
-        let at = |x: usize, y: usize| f64::from(outline.values()[y * width + x]) / 255.0;
-        // The lower edge of the lowest pixel that is at least half covered, and of what it shares with the next.
-        let lowest: Vec<Option<f64>> = (0..width)
-            .map(|x| {
-                let y = (0..height).rev().find(|&y| at(x, y) >= 0.5)?;
-                Some(y as f64 + 1.0 + if y + 1 < height { at(x, y + 1) } else { 0.0 })
-            })
-            .collect();
-        let side = width.max(height) as f64;
-        let floor = lowest.iter().flatten().copied().fold(0.0, f64::max);
-        let reach = (side * AROUND).ceil() as usize;
-        let columns = (0..width)
-            .map(|x| {
-                let Some(own) = lowest[x] else { return (0.0, 0.0) };
-                let near = &lowest[x.saturating_sub(reach)..(x + reach + 1).min(width)];
-                let local = near.iter().flatten().copied().fold(0.0, f64::max);
-                let above_local = (local - own) / (side * TOUCH);
-                let above_floor = (floor - own) / (height as f64 * FLOOR);
-                (own, (-above_local - above_floor * above_floor).exp())
-            })
-            .collect();
-        Self { columns }
-    }
-
-    /// First and last row that can matter.
-    fn rows(&self) -> (f64, f64) {
-        let rows = self.columns.iter().filter(|(_, touch)| *touch > 0.01).map(|(y, _)| *y);
-        let (first, last) = rows.fold((f64::INFINITY, 0.0f64), |(a, b), y| (a.min(y), b.max(y)));
-        if first.is_finite() { (first.floor(), last) } else { (0.0, 0.0) }
-    }
-
-    /// A band along the outline, so far above and so far below it, as dark as it touches.
-    fn draw_line(&self, plane: &mut [f32], room: &Room, by: (f64, f64), (above, below): (f64, f64)) {
-        for (x, &(y, touch)) in self.columns.iter().enumerate() {
-            if touch > 0.01 {
-                let middle = y + room.top + by.1;
-                fill(plane, room, x as f64 + room.left + by.0, middle - above, middle + below, touch);
-            }
-        }
-    }
-
-    /// The area that the places of contact enclose, and a band along them.
-    fn draw_area(&self, plane: &mut [f32], room: &Room, by: (f64, f64), band: (f64, f64)) {
-        self.draw_line(plane, room, by, band);
-        let points: Vec<(f64, f64)> = self
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, touch))| *touch > 0.3)
-            .map(|(x, &(y, _))| (x as f64, y))
-            .collect();
-        // The columns come from left to right, so that each half of the hull is one sweep (Andrew's monotone chain).
-        let lower = chain(&points, 1.0);
-        let upper = chain(&points, -1.0);
-        let (Some(&(first, _)), Some(&(last, _))) = (points.first(), points.last()) else {
-            return;
-        };
-        for x in first as usize..=last as usize {
-            let (a, b) = (height_at(&upper, x as f64), height_at(&lower, x as f64));
-            fill(plane, room, x as f64 + room.left + by.0, a + room.top + by.1, b + room.top + by.1, BETWEEN);
-        }
+    for x in first as usize..=last as usize {
+        let (a, b) = (height_at(&upper, x as f64), height_at(&lower, x as f64));
+        fill(
+            plane,
+            room,
+            x as f64 + room.left as f64 + by.0,
+            a + room.top as f64 + by.1,
+            b + room.top as f64 + by.1,
+            BETWEEN,
+        );
     }
 }
 
@@ -199,54 +124,11 @@ fn fill(plane: &mut [f32], room: &Room, x: f64, from: f64, to: f64, value: f64) 
     }
 }
 
-/// Blurs a plane with another strength across than down: three running means, which is a Gaussian to within 3 %.
-fn soften(plane: &mut [f32], width: usize, across: f64, down: f64) {
-    let mut line = Vec::new();
-    for row in plane.chunks_exact_mut(width) {
-        for _ in 0..3 {
-            running_mean(row, across, &mut line);
-        }
-    }
-    let height = plane.len() / width;
-    let mut column = vec![0.0; height];
-    for x in 0..width {
-        for (value, row) in column.iter_mut().zip(plane.chunks_exact(width)) {
-            *value = row[x];
-        }
-        for _ in 0..3 {
-            running_mean(&mut column, down, &mut line);
-        }
-        for (value, row) in column.iter().zip(plane.chunks_exact_mut(width)) {
-            row[x] = *value;
-        }
-    }
-}
-
-/// One running mean of the length whose threefold use has the standard deviation `sigma`; beyond the ends there is 0.
-fn running_mean(values: &mut [f32], sigma: f64, sums: &mut Vec<f64>) {
-    // Variance of a box of length n is (n² − 1) / 12, of three of them (n² − 1) / 4. The length need not be whole:
-    // the two outermost values count in part.
-    let length = (4.0 * sigma * sigma + 1.0).sqrt();
-    let half = (length - 1.0) / 2.0;
-    let (whole, part) = (half.floor() as usize, half.fract());
-    sums.clear();
-    sums.push(0.0);
-    let mut sum = 0.0;
-    for &value in values.iter() {
-        sum += f64::from(value);
-        sums.push(sum);
-    }
-    let count = values.len();
-    let single = |at: Option<usize>| at.filter(|&at| at < count).map_or(0.0, |at| sums[at + 1] - sums[at]);
-    for (x, value) in values.iter_mut().enumerate() {
-        let inner = sums[(x + whole + 1).min(count)] - sums[x.saturating_sub(whole)];
-        let outer = single(x.checked_sub(whole + 1)) + single(Some(x + whole + 1));
-        *value = ((inner + outer * part) / length) as f32;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use pixels::Mask;
+
+    use super::super::room::Small;
     use super::*;
 
     fn outline(width: u32, height: u32, inside: impl Fn(f64, f64) -> bool) -> Mask {
@@ -257,6 +139,13 @@ mod tests {
             })
             .collect();
         Mask::new(width, height, values).expect("a size")
+    }
+
+    fn mask(alpha: &Mask, by: (f64, f64), sigma: f64) -> Option<(Mask, i64, i64)> {
+        let small = Small::of(alpha).ok()?;
+        let (by, sigma) = ((by.0 * small.scale, by.1 * small.scale), sigma * small.scale);
+        let shadow = soft(&Feet::of(&small.outline), small.outline.width(), small.side(), by, sigma);
+        small.enlarged(&shadow, None).ok()?
     }
 
     /// The shadow at a point of the outline's own coordinates.

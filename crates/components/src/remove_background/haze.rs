@@ -93,7 +93,7 @@ fn touches_frame(at: usize, width: usize, height: usize) -> bool {
 }
 
 /// Everything within `reach` columns and rows of what is set.
-fn dilated(set: &[bool], width: usize, reach: usize) -> Vec<bool> {
+pub(super) fn dilated(set: &[bool], width: usize, reach: usize) -> Vec<bool> {
     let mut rows = vec![false; set.len()];
     for (from, to) in set.chunks_exact(width).zip(rows.chunks_exact_mut(width)) {
         spread(from.iter().copied(), reach, |at| to[at] = true);

@@ -6,7 +6,9 @@ use super::level::{Level, REACH};
 
 /// How much less the part of a patch counts that nothing is known of yet. Of patches that fit alike, the one with
 /// nothing new in it is taken: a hole in something even must not be filled with a print from beside it.
-const NEW: u32 = 16;
+const NEW: u32 = 48;
+/// Squared deviations, as a multiple of the known part's variance, up to which nothing counts as new.
+const RANGE: i32 = 9;
 /// Patches that are looked at for each pixel.
 const LOOKED_AT: usize = 1500;
 
@@ -27,7 +29,7 @@ pub(crate) fn peel(level: &mut Level, sources: &[u32]) -> Vec<Option<usize>> {
         let unknown: Vec<usize> = around(level, middle).filter(|&at| !known[at]).collect();
         let mut best = (u32::MAX, sources[0] as usize);
         let mut attempt = |source: usize| {
-            let (mut sum, mut whole) = (0u32, [0i32; 4]);
+            let (mut sum, mut whole, mut squares) = (0u32, [0i32; 4], [0i32; 4]);
             for &(at, pixel) in &near {
                 let other = level.pixels[at + source - middle];
                 sum = (0..4).fold(sum, |sum, c| {
@@ -37,15 +39,21 @@ pub(crate) fn peel(level: &mut Level, sources: &[u32]) -> Vec<Option<usize>> {
                 if sum >= best.0 {
                     return;
                 }
-                (0..4).for_each(|c| whole[c] += i32::from(other[c]));
+                for c in 0..4 {
+                    whole[c] += i32::from(other[c]);
+                    squares[c] += i32::from(other[c]) * i32::from(other[c]);
+                }
             }
             let count = near.len().max(1) as i32;
             let mean = whole.map(|whole| whole / count);
+            // Shading goes on; what is well out of the known part's own range is new.
+            let usual: [i32; 4] =
+                std::array::from_fn(|c| RANGE * (squares[c] / count - mean[c] * mean[c]).max(0));
             for &at in &unknown {
                 let other = level.pixels[at + source - middle];
                 sum = (0..4).fold(sum, |sum, c| {
                     let away = i32::from(other[c]) - mean[c];
-                    sum.saturating_add((away * away) as u32 / NEW)
+                    sum.saturating_add((away * away - usual[c]).max(0) as u32 / NEW)
                 });
             }
             if sum < best.0 {

@@ -46,6 +46,7 @@ pub(crate) fn discs(
     if small.width < 2 * SIDE || small.height < 2 * SIDE {
         return Some(Vec::new());
     }
+    let small = levelled(small);
     let inside: Vec<bool> = (0..small.values.len())
         .map(|at| counts((at / small.width * SCALE) * luma.width + at % small.width * SCALE))
         .collect();
@@ -107,4 +108,41 @@ fn reduced(luma: &Luma) -> Luma {
         values.extend(sums.into_iter().map(|sum| (sum / (SCALE * SCALE) as i32) as i16));
     }
     Luma { width, height, values }
+}
+
+/// The picture without the light that falls off across it: less its mean over a square of about twice the side of a spot.
+/// A top-hat would find half of every slope beside a spot to stand out as well.
+fn levelled(mut luma: Luma) -> Luma {
+    let (width, height) = (luma.width, luma.height);
+    let mut means: Vec<i32> = luma.values.iter().map(|&value| i32::from(value) * 16).collect();
+    for row in means.chunks_exact_mut(width) {
+        let line = row.to_vec();
+        running_mean(&line, |at, mean| row[at] = mean);
+    }
+    let mut column = vec![0; height];
+    for x in 0..width {
+        (0..height).for_each(|y| column[y] = means[y * width + x]);
+        running_mean(&column, |at, mean| means[at * width + x] = mean);
+    }
+    for (value, mean) in luma.values.iter_mut().zip(means) {
+        *value = (i32::from(*value) - mean / 16 + 2048).clamp(0, 4095) as i16;
+    }
+    luma
+}
+
+/// The mean of the values within `SIDE` of each on both sides; at the ends, of as many as both sides have.
+fn running_mean(values: &[i32], mut write: impl FnMut(usize, i32)) {
+    let mut sums = Vec::with_capacity(values.len() + 1);
+    let mut sum = 0i64;
+    sums.push(sum);
+    for &value in values {
+        sum += i64::from(value);
+        sums.push(sum);
+    }
+    for at in 0..values.len() {
+        // Of the same length to both sides, so that a slope is its own mean.
+        let reach = SIDE.min(at).min(values.len() - 1 - at);
+        let total = sums[at + reach + 1] - sums[at - reach];
+        write(at, (total / (2 * reach as i64 + 1)) as i32);
+    }
 }

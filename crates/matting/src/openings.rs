@@ -1,0 +1,279 @@
+//! Doubtful places inside a product: openings where its backdrop shows, and parts that only look a little like it.
+//!
+//! A network leaves both half there. Which of them a place is, its colour tells: the backdrop's own, as it goes on behind
+//! the product, or not.
+
+use pixels::{Bitmap, Lab, Mask};
+
+use crate::claims::Small;
+use crate::error::{MattingError, check_size};
+use crate::refine::RefineOptions;
+use crate::regions::{Connectivity, Regions};
+use crate::square::dilated;
+
+/// Longest side at which places are judged.
+const SIDE: usize = 768;
+/// Up to here an alpha is nothing, from there on whole.
+const NOTHING: u8 = 12;
+const WHOLE: u8 = 243;
+/// How far soft edges reach from what is nothing, in shares of the longer side.
+const SOFT: f64 = 0.008;
+/// Pixels below which a place is left to the edge.
+const LEAST: usize = 12;
+/// A place is the backdrop's colour up to this ΔE and this many times the backdrop's own scatter …
+const SAME: f32 = 3.5;
+const SAME_SCATTER: f32 = 0.5;
+/// … and is not from here on.
+const OTHER: f32 = 7.0;
+const OTHER_SCATTER: f32 = 2.0;
+/// An opening is not taken for one unless the product around it is this much farther from the backdrop …
+const CONTRAST: f32 = 2.5;
+/// … and the alpha is in doubt at least to this value somewhere.
+const DOUBT: u8 = 200;
+/// Up to this share of its outline a place may border on soft edges and still be enclosed.
+const ENCLOSED: f64 = 0.25;
+
+/// Opens enclosed places that show the backdrop's own colour, and makes those whole that have another and that the alpha
+/// has half. What is neither, such as glass, stays as it is. An alpha channel of the bitmap is not read. Refuses a
+/// mask of another size.
+pub fn settle_inside(bitmap: &Bitmap, alpha: &mut Mask, options: &RefineOptions) -> Result<(), MattingError> {
+    check_size(bitmap, alpha)?;
+    let small = Small::of(bitmap, alpha, SIDE);
+    let claims = judged(&small);
+    small.apply(bitmap, alpha, claims, options)
+}
+
+/// What is known of one place.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    area: usize,
+    colour: [f32; 3],
+    /// Mean of the backdrop as it goes on behind, with its scatter squared in the last lane.
+    behind: [f32; 4],
+    /// Mean of the product around.
+    around: [f32; 3],
+    least: u8,
+    outline: usize,
+    beside_soft: usize,
+}
+
+fn judged(small: &Small) -> Vec<i16> {
+    let (width, height) = (small.plane.width, small.plane.height);
+    let count = width * height;
+    let nothing: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value < NOTHING)).collect();
+    let whole: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value >= WHOLE)).collect();
+    if !nothing.contains(&1) || !whole.contains(&1) {
+        return vec![0; count];
+    }
+    let reach = ((width.max(height) as f64 * SOFT).round() as usize).max(2);
+    let soft = dilated(&nothing, width, height, reach);
+    let doubtful: Vec<u8> = (0..count).map(|at| u8::from(soft[at] == 0 && whole[at] == 0)).collect();
+    let places = Regions::of(&doubtful, width, Connectivity::Four, |value| value == 1);
+    if places.list.iter().all(|place| place.area < LEAST) {
+        return vec![0; count];
+    }
+    let lab = Lab::new();
+    let colours: Vec<[f32; 3]> = small.plane.rgb.as_chunks::<3>().0.iter().map(|rgb| lab.of(rgb)).collect();
+    let behind = Grid::of(&colours, &nothing, width).filled();
+    let around = Grid::of(&colours, &whole, width).filled();
+    let mut found = vec![Place { least: u8::MAX, ..Place::default() }; places.list.len()];
+    for (place, span) in places.spans() {
+        let place = &mut found[place];
+        for at in span {
+            place.area += 1;
+            place.least = place.least.min(small.alpha[at]);
+            for c in 0..3 {
+                place.colour[c] += colours[at][c];
+                place.behind[c] += behind[at][c];
+                place.around[c] += around[at][c];
+            }
+            let squares: f32 = (0..3).map(|c| behind[at][c] * behind[at][c]).sum();
+            place.behind[3] += (behind[at][3] - squares).max(0.0);
+            let (x, y) = (at % width, at / width);
+            let beside = [
+                (x > 0).then(|| at - 1),
+                (x + 1 < width).then(|| at + 1),
+                (y > 0).then(|| at - width),
+                (y + 1 < height).then(|| at + width),
+            ];
+            for next in beside {
+                // The picture's border closes nothing and opens nothing.
+                let Some(next) = next.filter(|&next| doubtful[next] == 0) else { continue };
+                place.outline += 1;
+                place.beside_soft += usize::from(soft[next] == 1 && whole[next] == 0);
+            }
+        }
+    }
+    let verdicts: Vec<i16> = found.iter().map(Place::verdict).collect();
+    let mut claims = vec![0i16; count];
+    for (place, span) in places.spans() {
+        claims[span].fill(verdicts[place]);
+    }
+    // The soft edge between a place and what is whole goes with it.
+    for _ in 0..reach {
+        let before = claims.clone();
+        for at in 0..count {
+            if before[at] == 0 && whole[at] == 0 && nothing[at] == 0 {
+                let (x, y) = (at % width, at / width);
+                let left = if x > 0 { before[at - 1] } else { 0 };
+                let right = if x + 1 < width { before[at + 1] } else { 0 };
+                let above = if y > 0 { before[at - width] } else { 0 };
+                let below = if y + 1 < height { before[at + width] } else { 0 };
+                // Only what is raised: an opening keeps the edge that the alpha has.
+                claims[at] = left.max(right).max(above).max(below).max(0);
+            }
+        }
+    }
+    claims
+}
+
+impl Place {
+    /// 255 for a part of the product, -255 for an opening, 0 where colour does not tell.
+    fn verdict(&self) -> i16 {
+        if self.area < LEAST {
+            return 0;
+        }
+        let share = 1.0 / self.area as f32;
+        let scatter = (self.behind[3] * share).sqrt();
+        let from =
+            |other: &[f32]| (0..3).map(|c| ((self.colour[c] - other[c]) * share).powi(2)).sum::<f32>().sqrt();
+        let (from_behind, from_around) = (from(&self.behind[..3]), from(&self.around));
+        let contrast: f32 =
+            (0..3).map(|c| ((self.around[c] - self.behind[c]) * share).powi(2)).sum::<f32>().sqrt();
+        let open = self.beside_soft as f64 / self.outline.max(1) as f64;
+        let is_behind = from_behind <= SAME + SAME_SCATTER * scatter.min(8.0)
+            && from_behind * CONTRAST < from_around
+            && contrast > 8.0 + scatter
+            && self.least < DOUBT;
+        let is_other = from_behind >= OTHER + OTHER_SCATTER * scatter
+            // Something half covered has a colour between: nearer the product than that, it is product.
+            && (open <= ENCLOSED && from_around < 1.5 * from_behind || from_around < 0.4 * from_behind);
+        match (is_behind, is_other) {
+            (true, _) => -255,
+            (_, true) => 255,
+            _ => 0,
+        }
+    }
+}
+
+/// Colours with weights, to be filled where there are none.
+struct Grid {
+    width: usize,
+    height: usize,
+    /// L*, a*, b* and the sum of their squares, times the weight.
+    sums: Vec<[f32; 4]>,
+    weights: Vec<f32>,
+}
+
+impl Grid {
+    fn of(colours: &[[f32; 3]], chosen: &[u8], width: usize) -> Self {
+        let weights: Vec<f32> = chosen.iter().map(|&chosen| f32::from(chosen)).collect();
+        let sums = colours
+            .iter()
+            .zip(&weights)
+            .map(|(&[l, a, b], weight)| [l, a, b, l * l + a * a + b * b].map(|value| value * weight));
+        Self { width, height: colours.len() / width, sums: sums.collect(), weights }
+    }
+
+    /// Every cell's mean, empty ones from coarser and coarser means: "The Lumigraph" (Gortler and others 1996), pull-push.
+    fn filled(&self) -> Vec<[f32; 4]> {
+        let mean = |at: usize| self.sums[at].map(|sum| sum / self.weights[at].max(1e-6));
+        if self.width.max(self.height) <= 1 || self.weights.iter().all(|weight| *weight >= 1.0) {
+            return (0..self.sums.len()).map(mean).collect();
+        }
+        let half = self.half();
+        let coarse = half.filled();
+        let beside = |at: usize, limit: usize| {
+            let own = at / 2;
+            (own, if at % 2 == 0 { own.saturating_sub(1) } else { (own + 1).min(limit - 1) })
+        };
+        let mut out = Vec::with_capacity(self.sums.len());
+        for y in 0..self.height {
+            let (own_y, other_y) = beside(y, half.height);
+            for x in 0..self.width {
+                let at = y * self.width + x;
+                let weight = self.weights[at].min(1.0);
+                if weight >= 1.0 {
+                    out.push(mean(at));
+                    continue;
+                }
+                let (own_x, other_x) = beside(x, half.width);
+                let [a, b, c, d] = [(own_x, own_y), (other_x, own_y), (own_x, other_y), (other_x, other_y)]
+                    .map(|(x, y)| coarse[y * half.width + x]);
+                let fine = if weight > 0.0 { mean(at) } else { [0.0; 4] };
+                let lane = |c1: usize| {
+                    let coarse = (9.0 * a[c1] + 3.0 * b[c1] + 3.0 * c[c1] + d[c1]) / 16.0;
+                    weight * fine[c1] + (1.0 - weight) * coarse
+                };
+                out.push([lane(0), lane(1), lane(2), lane(3)]);
+            }
+        }
+        out
+    }
+
+    fn half(&self) -> Self {
+        let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
+        let (mut sums, mut weights) = (vec![[0.0f32; 4]; width * height], vec![0.0f32; width * height]);
+        for (at, (sum, weight)) in self.sums.iter().zip(&self.weights).enumerate() {
+            let slot = at / self.width / 2 * width + at % self.width / 2;
+            (0..4).for_each(|c| sums[slot][c] += sum[c]);
+            weights[slot] += weight;
+        }
+        Self { width, height, sums, weights }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixels::Channels;
+
+    use super::*;
+
+    const SIZE: u32 = 240;
+
+    /// A dark ring on a pale ground with a patch of that colour and that alpha in its middle, on whole product.
+    fn with_patch(patch: [u8; 3], doubt: u8) -> (Bitmap, Mask) {
+        let kind = |at: u32| {
+            let (x, y) = (f64::from(at % SIZE) - 119.5, f64::from(at / SIZE) - 119.5);
+            let away = x.hypot(y);
+            (away < 90.0, away < 30.0)
+        };
+        let colour = |at: u32| match kind(at) {
+            (_, true) => patch,
+            (true, _) => [60, 50, 90],
+            _ => [210, 214, 212],
+        };
+        let samples = (0..SIZE * SIZE).flat_map(colour).collect();
+        let alpha = (0..SIZE * SIZE).map(|at| match kind(at) {
+            (_, true) => doubt,
+            (true, _) => 255,
+            _ => 0,
+        });
+        let bitmap = Bitmap::from_u8(SIZE, SIZE, Channels::Rgb, samples).expect("square");
+        (bitmap, Mask::new(SIZE, SIZE, alpha.collect()).expect("square"))
+    }
+
+    fn middle(patch: [u8; 3], doubt: u8) -> u8 {
+        let (bitmap, mut alpha) = with_patch(patch, doubt);
+        settle_inside(&bitmap, &mut alpha, &RefineOptions::default()).expect("the same size");
+        alpha.values()[(SIZE * 120 + 120) as usize]
+    }
+
+    #[test]
+    fn a_place_of_the_backdrops_colour_opens_if_the_alpha_doubts_it() {
+        assert_eq!(middle([210, 213, 212], 90), 0);
+        assert_eq!(middle([210, 213, 212], 160), 0);
+        // What the alpha is sure of is a part of the product that looks like its backdrop.
+        assert_eq!(middle([210, 213, 212], 255), 255);
+        assert!(middle([210, 213, 212], 235) >= 230);
+    }
+
+    #[test]
+    fn a_place_of_another_colour_is_whole() {
+        assert_eq!(middle([90, 84, 120], 120), 255);
+        assert_eq!(middle([160, 60, 50], 120), 255);
+        // Glass: the backdrop, a little darker.
+        let glass = middle([190, 194, 193], 120);
+        assert!((100..140).contains(&glass), "{glass}");
+    }
+}
