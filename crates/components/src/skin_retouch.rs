@@ -6,7 +6,7 @@ use domain::component::Changes;
 use domain::image::ContentHash;
 use domain::run::ModelUse;
 use neural::{Network, Task, Unavailable};
-use pixels::{Bitmap, Mask, SamplesMut};
+use pixels::Mask;
 use retouch::Within;
 use retouch::skin::{self, Face, Skin, Smoothing, SoughtBlemishes};
 use schemars::JsonSchema;
@@ -17,6 +17,7 @@ use crate::remove_background::model_use;
 use crate::remove_object::{fill, white_of};
 use crate::{Areas, Context, Fault, Frame, ImageRef, Number};
 
+mod dye;
 mod faces;
 mod finder;
 mod mesh;
@@ -154,7 +155,7 @@ impl Component for SkinRetouch {
         context.check_cancelled()?;
         spare(frame, settings, &mut skin.mask)?;
         if settings.show == Show::Mask {
-            dye(Arc::make_mut(&mut frame.subject.bitmap), &skin.mask);
+            dye::dye(Arc::make_mut(&mut frame.subject.bitmap), &skin.mask);
             frame.note("shows what would be retouched, dyed magenta; set `show` to `picture` to retouch it");
             return Ok(());
         }
@@ -318,36 +319,6 @@ fn take_off_spots(
         frame.note(format!("took off {}", said.join(" and ")));
     }
     Ok(())
-}
-
-/// Mixes magenta over what the mask marks.
-fn dye(bitmap: &mut Bitmap, mask: &Mask) {
-    let count = bitmap.channels().count();
-    match bitmap.samples_mut() {
-        SamplesMut::U8(samples) => {
-            for (pixel, value) in samples.chunks_exact_mut(count).zip(mask.values()) {
-                mixed(pixel, [255, 0, 255], *value, |v, to, part| {
-                    (v as f32 + (to as f32 - v as f32) * part + 0.5) as u8
-                });
-            }
-        }
-        SamplesMut::U16(samples) => {
-            for (pixel, value) in samples.chunks_exact_mut(count).zip(mask.values()) {
-                mixed(pixel, [65_535, 0, 65_535], *value, |v, to, part| {
-                    (v as f32 + (to as f32 - v as f32) * part + 0.5) as u16
-                });
-            }
-        }
-    }
-}
-
-/// Six tenths of a colour at full mask; what the mask does not mark stays.
-fn mixed<S: Copy>(pixel: &mut [S], colour: [S; 3], value: u8, mix: impl Fn(S, S, f32) -> S) {
-    if value > 0 {
-        for (sample, to) in pixel.iter_mut().zip(colour) {
-            *sample = mix(*sample, to, 0.6 * f32::from(value) / 255.0);
-        }
-    }
 }
 
 #[cfg(test)]

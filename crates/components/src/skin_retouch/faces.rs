@@ -156,9 +156,11 @@ fn meshed(bitmap: &Bitmap, place: &Place, network: &Network) -> Result<Option<(F
         .map(|(points, sure)| (mesh::face(&points), sure)))
 }
 
+/// The points of a mesh in pixels of the picture, and how sure the network is.
+type Seen = (Vec<[f32; 2]>, f32);
+
 /// The points of the mesh in pixels of the picture, and how sure the network is that it is a face.
-#[expect(clippy::type_complexity, reason = "points and a share")]
-fn mesh_at(bitmap: &Bitmap, place: &Place, network: &Network) -> Result<Option<(Vec<[f32; 2]>, f32)>, Fault> {
+fn mesh_at(bitmap: &Bitmap, place: &Place, network: &Network) -> Result<Option<Seen>, Fault> {
     let spec = network.spec();
     let side = place.side * ROOM;
     if !side.is_finite() || side < 8.0 || place.middle.iter().any(|value| !value.is_finite()) {
@@ -254,8 +256,8 @@ fn rows(bitmap: &Bitmap) -> Result<&[u8], Fault> {
 fn bounds(points: &[[f32; 2]]) -> [f32; 3] {
     let (mut least, mut most) = ([f32::MAX; 2], [f32::MIN; 2]);
     for point in points {
-        for at in 0..2 {
-            (least[at], most[at]) = (least[at].min(point[at]), most[at].max(point[at]));
+        for (at, value) in point.iter().enumerate() {
+            (least[at], most[at]) = (least[at].min(*value), most[at].max(*value));
         }
     }
     let side = (most[0] - least[0]).max(most[1] - least[1]);

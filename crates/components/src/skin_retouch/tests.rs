@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicBool;
 
-use pixels::{Channels, Samples};
+use pixels::{Bitmap, Channels, Samples};
 use serde_json::json;
 
 use super::*;

@@ -3,7 +3,7 @@
 //! What is approximate: cloth, wood and walls of the very colour of the skin are taken for skin where they are as even as
 //! skin; nails are spared as far as their colour differs; light hair is told from skin by its texture alone.
 
-use pixels::{Bitmap, Filter, Mask, PixelError};
+use pixels::{Bitmap, Filter, Mask, PixelError, Rect};
 
 use super::Face;
 use super::outline::fill;
@@ -227,15 +227,38 @@ fn open(size: (usize, usize), inside: &mut [bool], radius: f32) -> Result<(), Pi
 fn spared(size: (u32, u32), faces: &[Face], scale: f32) -> Result<Mask, PixelError> {
     let mut all = Mask::new(size.0, size.1, vec![0; size.0 as usize * size.1 as usize])?;
     for face in faces {
+        let width = face.width * scale;
         for part in &face.spared {
-            let mut one = Mask::new(size.0, size.1, vec![0; size.0 as usize * size.1 as usize])?;
-            fill(&mut one, &part.outline, scale);
-            let width = face.width * scale;
-            let one = reaching(&one, width * part.grow, width * 0.015);
-            all.values_mut().iter_mut().zip(one.values()).for_each(|(all, one)| *all = (*all).max(*one));
+            let (grow, feather) = (width * part.grow, width * 0.015);
+            let Some(place) = around(&part.outline, scale, grow + feather + 2.0, size) else { continue };
+            let offset = [place.x as f32, place.y as f32];
+            let outline: Vec<[f32; 2]> =
+                part.outline.iter().map(|[x, y]| [x * scale - offset[0], y * scale - offset[1]]).collect();
+            let mut one =
+                Mask::new(place.width, place.height, vec![0; (place.width * place.height) as usize])?;
+            fill(&mut one, &outline, 1.0);
+            let one = reaching(&one, grow, feather);
+            for (y, row) in one.values().chunks_exact(place.width as usize).enumerate() {
+                let start = (place.y as usize + y) * size.0 as usize + place.x as usize;
+                let to = &mut all.values_mut()[start..start + row.len()];
+                to.iter_mut().zip(row).for_each(|(to, one)| *to = (*to).max(*one));
+            }
         }
     }
     Ok(all)
+}
+
+/// The rectangle around a line of points times `scale`, `room` pixels wider on each side, as far as it lies in a picture.
+fn around(points: &[[f32; 2]], scale: f32, room: f32, (width, height): (u32, u32)) -> Option<Rect> {
+    let axis = |at: usize, length: u32| {
+        let values = points.iter().map(|point| point[at] * scale);
+        let (least, most) = values.fold((f32::MAX, f32::MIN), |(a, b), value| (a.min(value), b.max(value)));
+        let first = (least - room).clamp(0.0, length as f32) as u32;
+        let last = (most + room).ceil().clamp(0.0, length as f32) as u32;
+        (first < last).then(|| (first, last - first))
+    };
+    let ((x, width), (y, height)) = (axis(0, width)?, axis(1, height)?);
+    Some(Rect { x, y, width, height })
 }
 
 /// The mask fading to 0 towards its edge, over `width` pixels inside of it.
