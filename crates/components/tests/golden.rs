@@ -4,7 +4,8 @@
 //! `UPDATE=1` writes `out.png` anew; look at it before it is kept. A new case needs its folder with `settings.json`, and
 //! `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`) beside it goes into the same
 //! result; settings may name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut
-//! out of the photo `in.png`.
+//! out of the photo `in.png`. `RECORD=<models folder>` runs the networks that are there and writes what they
+//! give into `recorded/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,15 @@ pub fn cases() -> PathBuf {
 /// The networks as they were recorded, in `recorded/`.
 pub fn recorded() -> Arc<Runtime> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
+    if let Some(models) = std::env::var_os("RECORD") {
+        let options = RuntimeOptions {
+            backend: BackendChoice::Rten,
+            offline: true,
+            record: Some(folder),
+            ..RuntimeOptions::new(models)
+        };
+        return Arc::new(Runtime::new(options).expect("good options"));
+    }
     let options = RuntimeOptions {
         backend: BackendChoice::Recorded(folder),
         offline: true,
@@ -97,6 +107,7 @@ fn drawn(scene: &str) -> Bitmap {
         "tagged cup" => scene::tagged_cup(),
         "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
+        "forearm" => scene::forearm(),
         "shirt on a mannequin" => scene::shirt_on_mannequin(),
         "inlay shot" => scene::shirt_inlay_shot(1.06, 0.02, -0.015),
         "collar shot" => scene::collar_shot(),
