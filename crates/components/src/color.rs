@@ -15,6 +15,7 @@ use retouch::colour::{Grade, Moments, Recolour, Sampled, Transport, Wish, linear
 use crate::backdrop::{Backdrop, Cleaned, Gradient, Picture};
 use crate::component::{Component, bytes};
 use crate::product::{is_plain, product_seen};
+use crate::promise::pixels_changed;
 use crate::setting::ImageRef;
 use crate::{Context, Fault, Frame, Subject};
 
@@ -80,7 +81,12 @@ impl Component for Color {
         if settings.apply_to != ApplyTo::Background || mask.is_some() {
             let pause = || context.check_cancelled();
             let before = Arc::clone(&frame.subject.bitmap);
-            frame.subject.bitmap = Arc::new(grade.apply(&before, mask.as_ref(), pause)?);
+            let after = Arc::new(grade.apply(&before, mask.as_ref(), pause)?);
+            if let (ApplyTo::Background, Some(mask)) = (settings.apply_to, &mask) {
+                // The photo is product and backdrop in one: what the matte is sure of is the product.
+                frame.promised(pixels_changed(&before, &after, |at| mask.values()[at] == 0));
+            }
+            frame.subject.bitmap = after;
             // Later steps find the photo as the subject is.
             if let Some(photo) = &mut frame.photo {
                 photo.bitmap = match Arc::ptr_eq(&photo.bitmap, &before) {

@@ -8,7 +8,7 @@ use pixels::{Mask, Rect};
 use crate::component::{Component, bytes};
 use crate::shading::Shading;
 use crate::soften::soften;
-use crate::{Context, Fault, Frame, Ink, Shadow, ShadowKind};
+use crate::{Backdrop, Context, Fault, Frame, Ink, Shadow, ShadowKind};
 
 mod cast;
 mod contact;
@@ -22,7 +22,9 @@ use room::{Room, Small, Soft};
 pub use settings::{Kind, Settings};
 
 /// How dark the contact under a cast shadow is, compared with a contact shadow alone.
-const GROUNDING: f32 = 0.75;
+const GROUNDING: f32 = 0.9;
+/// How dark a cast shadow is away from the contact: what the light does not reach, its surroundings do.
+const UMBRA: f32 = 0.75;
 /// Half the width of the shadow of something that hovers, in shares of the subject's width.
 const FLOATING_WIDTH: f64 = 0.4;
 /// Its depth in the picture, in shares of its width.
@@ -85,9 +87,7 @@ impl Component for DropShadow {
     }
 
     fn memory_bytes(megapixels: f64) -> u64 {
-        // For a reflection: the picture, what of it is mirrored at 8 bits and premultiplied at 16, and the layer. What
-        // is worked out small does not grow with the picture.
-        bytes(megapixels, 28) + (64 << 20)
+        bytes(megapixels, 12) + (8 << 20)
     }
 }
 
@@ -96,6 +96,9 @@ const LEAST_CONFIDENCE: f32 = 0.2;
 
 /// Keeps the shadow that the photo shows, as a layer of its own.
 fn natural(frame: &mut Frame, settings: &Settings, context: &Context<'_>) -> Result<(), Fault> {
+    if matches!(frame.background, Some(Backdrop::Cleaned(_))) {
+        frame.note("the cleaned backdrop shows the photo's shadow already, so that it is there twice; leave one step out");
+    }
     let Some(shading) = Shading::of(frame, context)? else { return Ok(()) };
     frame.confidence(shading.confidence);
     if shading.confidence < LEAST_CONFIDENCE {
@@ -158,8 +161,9 @@ fn small_mask(
         Kind::Cast => {
             let feet = Feet::of(outline);
             cast::soft(outline, &feet, &settings.light(sigma)).map(|mut cast| {
-                let near = small.side() * 0.012;
+                let near = small.side() * 0.02;
                 let contact = contact::soft(&feet, outline.width(), small.side(), (0.0, 0.0), near);
+                cast.values.iter_mut().for_each(|value| *value *= UMBRA);
                 cast.and(&contact, GROUNDING);
                 cast
             })

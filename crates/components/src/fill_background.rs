@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::component::Changes;
 use domain::image::ContentHash;
 
-use crate::component::{Component, bytes};
+use crate::component::Component;
 use crate::{Backdrop, Context, Fault, Frame, Picture, Run};
 
 mod clean_up;
@@ -58,9 +58,8 @@ impl Component for FillBackground {
         settings.kind == Kind::CleanUp
     }
 
-    fn memory_bytes(megapixels: f64) -> u64 {
-        // For a clean-up: the picture, its alpha over the photo, and the layer that is left. The grid does not grow.
-        bytes(megapixels, 18) + (96 << 20)
+    fn memory_bytes(_: f64) -> u64 {
+        0
     }
 }
 

@@ -185,7 +185,9 @@ impl Line<'_> {
             (entry.join)(frame, others, &step.settings, &self.context)?;
         }
         let millis = started.elapsed().as_secs_f64() * 1000.0;
-        if let Some(before) = before {
+        // A step that can tell the product from its backdrop better has counted already.
+        let is_counted = frame.remarks.last().is_some_and(|remarks| remarks.product_pixels_changed.is_some());
+        if let Some(before) = before.filter(|_| !is_counted) {
             frame.promised(product_pixels_changed(&before, &frame.subject, changes.mask));
         }
         tracing::debug!(component = entry.kind, millis, "finished step `{}`", step.label);
@@ -275,6 +277,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
     let mut most = (InputComponent::memory_bytes)(decoding);
     // Bytes a pixel of the photo that is kept beside the cut-out.
     let mut photo = 0;
+    // The same of shadows and of what lies under everything.
+    let mut layers = 0;
     // From then on no step grows the canvas by itself.
     let mut fixed = false;
     for step in steps {
@@ -289,11 +293,22 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             canvas = canvas.max(f64::from(set.width.get()) * f64::from(set.height.get()) / 1e6 * pictures);
             fixed = true;
         }
+        // Beyond what every kind of the step needs.
+        let mut more = 0;
         if step.kind == DropShadow::KIND
-            && !fixed
             && let Ok(shadow) = settings::read::<<DropShadow as Component>::Settings>(&step.settings)
         {
-            canvas *= shadow.growth(canvas);
+            if !fixed {
+                canvas *= shadow.growth(canvas);
+            }
+            more = shadow.memory_bytes(canvas);
+            layers += shadow.bytes_a_pixel();
+        }
+        if step.kind == FillBackground::KIND
+            && let Ok(fill) = settings::read::<<FillBackground as Component>::Settings>(&step.settings)
+        {
+            more = fill.memory_bytes(canvas);
+            layers += fill.bytes_a_pixel();
         }
         if step.kind == Resize::KIND
             && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)
@@ -309,8 +324,8 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             if (entry.needs_photo)(&step.settings) {
                 photo = 4;
             }
-            most = most.max((entry.memory_bytes)(canvas));
+            most = most.max((entry.memory_bytes)(canvas) + more);
         }
     }
-    files + most + bytes(canvas, photo) + (4 << 20)
+    files + most + bytes(canvas, photo + layers) + (4 << 20)
 }

@@ -40,6 +40,20 @@ pub(crate) fn product_pixels_changed(before: &Subject, after: &Subject, may_chan
     changed
 }
 
+/// How many of the pixels that count differ between two pictures of one size.
+pub(crate) fn pixels_changed(before: &Bitmap, after: &Bitmap, counts: impl Fn(usize) -> bool) -> u64 {
+    let width = before.width() as usize;
+    let (mut old, mut new) = (vec![[0; 4]; width], vec![[0; 4]; width]);
+    let mut changed = 0;
+    for y in 0..before.height().min(after.height()) as usize {
+        read_row(before, y, 0, &mut old);
+        read_row(after, y, 0, &mut new);
+        let differs = |x: &usize| old[*x] != new[*x] && counts(y * width + x);
+        changed += (0..width).filter(differs).count() as u64;
+    }
+    changed
+}
+
 /// Part of a row as 16-bit RGBA, so that pictures of either depth compare.
 fn read_row(bitmap: &Bitmap, y: usize, x: usize, to: &mut [[u16; 4]]) {
     let width = bitmap.width() as usize;

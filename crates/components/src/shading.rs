@@ -8,23 +8,32 @@
 
 use pixels::Mask;
 
-use crate::soften::soften;
 use crate::{Context, Fault, Frame, Subject};
 
 mod grid;
+mod light;
 mod surface;
 
-use grid::{Grid, continued, distances, grown};
+use grid::{Grid, continued, distances};
+use light::Light;
 use surface::Surface;
 
 /// Longest side of the grid.
 const SIDE: u32 = 1024;
+/// Bytes that the planes on the grid take together at most.
+pub(crate) const GRID_BYTES: u64 = 112 << 20;
 /// Alpha from which a pixel is not backdrop alone.
 const COVERED: u8 = 3;
 /// How far from the subject its shadow begins at most, in shares of the grid's longer side.
 const BEGINS: f32 = 0.025;
 /// Width of the fade towards the border of the photo, in shares of the grid's longer side.
-const EDGE: f32 = 0.05;
+const EDGE: f32 = 0.09;
+/// Most that roughness counts, in shares of light: hard edges of shadows are rougher than that, and stay.
+const ROUGH: f32 = 0.06;
+/// How much of a darkness must be believed where a shadow goes on: what noise alone makes nowhere hangs together.
+const OPEN: f32 = 0.5;
+/// How far a shadow's end is followed into what is hardly darker than the backdrop, in shares of the same.
+const TAIL: f32 = 0.04;
 /// Noise of a backdrop (in shares of its light) at which nothing can be told any more.
 const MOST_NOISE: f32 = 0.035;
 /// Share of the photo's border that a shadow darkens at most; more is an uneven backdrop.
@@ -38,7 +47,7 @@ pub(crate) struct Shading {
     pub height: usize,
     /// The backdrop without the subject and its shadow: red, green and blue, in levels of 255.
     pub clean: [Vec<f32>; 3],
-    /// What the photo has of it, by channel; continued under the subject.
+    /// What the photo has of it, by channel and without grain; continued under the subject.
     pub ratio: [Vec<f32>; 3],
     /// 1 where the subject hides the backdrop, or might.
     pub hidden: Vec<f32>,
@@ -50,6 +59,8 @@ pub(crate) struct Shading {
     pub edge: Vec<f32>,
     /// How far from the subject each place lies, in cells.
     pub away: Vec<f32>,
+    /// Standard deviation of the photo's grain on the grid, in shares of the backdrop's light.
+    pub noise: f32,
     /// How sure all this is, 0 to 1.
     pub confidence: f32,
 }
@@ -83,52 +94,49 @@ impl Shading {
     fn on(grid: Grid, ends: [bool; 4]) -> Self {
         let (width, height) = (grid.width, grid.height);
         let side = width.max(height) as f32;
-        let reach = 1.0 + (side * 0.003).ceil();
+        let reach = 1.0 + (side * 0.002).floor();
         let covered: Vec<bool> = grid.covered.iter().map(|&covered| covered > 0.0).collect();
         let away = distances(&covered, width);
-        let hidden: Vec<bool> =
+        let mut hidden: Vec<bool> =
             away.iter().zip(&grid.known).map(|(&away, &known)| away <= reach || !known).collect();
         let surface = Surface::fit(&grid, &hidden);
         let noise = surface.noise;
         let clean = surface.planes;
+        let allowed = |lost: f32| 0.04 + 2.0 * noise + 0.3 * lost;
+        // Close to the subject its colour may come in; where none did, the shadow is darkest, and seen.
+        for i in (0..width * height).filter(|&i| grid.covered[i] == 0.0 && grid.known[i]) {
+            let [r, g, b] = [0, 1, 2].map(|c| grid.colours[c][i] / clean[c][i]);
+            let (lost, spread) = (1.0 - luma([r, g, b]), r.max(g).max(b) - r.min(g).min(b));
+            hidden[i] &= spread > allowed(lost.max(0.0)) || lost < -3.0 * noise - 0.01;
+        }
 
-        let mut ratio = [0, 1, 2].map(|c| -> Vec<f32> {
-            let pairs = grid.colours[c].iter().zip(&clean[c]).zip(&hidden);
-            pairs.map(|((own, clean), hidden)| if *hidden { 0.0 } else { own / clean.max(1.0) }).collect()
-        });
-        // Means over what is seen alone: nothing of the subject's colour comes in.
-        let mut seen: Vec<f32> = hidden.iter().map(|&hidden| if hidden { 0.0 } else { 1.0 }).collect();
-        let small = 0.8;
-        soften(&mut seen, width, small, small);
-        let mut smooth = ratio.clone();
-        for plane in &mut smooth {
-            soften(plane, width, small, small);
-            plane.iter_mut().zip(&seen).for_each(|(value, seen)| *value /= seen.max(1e-3));
-        }
+        let Light { mut ratio, lost: mut dark, ragged } = Light::of(&grid, &clean, &hidden);
         let low = 2.0 * noise + 0.004;
-        let high = low * 2.5;
-        let mut dark: Vec<f32> = Vec::with_capacity(width * height);
-        let mut gate: Vec<f32> = Vec::with_capacity(width * height);
-        for i in 0..width * height {
-            let [r, g, b] = [smooth[0][i], smooth[1][i], smooth[2][i]];
-            let lost = (1.0 - luma([r, g, b])).clamp(0.0, 1.0);
-            let spread = r.max(g).max(b) - r.min(g).min(b);
-            let allowed = 0.04 + 2.0 * noise + 0.3 * lost;
-            let open = step(low, high, lost) * (1.0 - step(allowed, 2.0 * allowed, spread));
-            gate.push(if hidden[i] { 0.0 } else { open });
-            dark.push(lost);
-        }
-        drop(smooth);
+        let mut gate: Vec<f32> = (0..width * height)
+            .map(|i| {
+                if hidden[i] {
+                    return 0.0;
+                }
+                let [r, g, b] = [ratio[0][i], ratio[1][i], ratio[2][i]];
+                let spread = r.max(g).max(b) - r.min(g).min(b);
+                let neutral = 1.0 - step(allowed(dark[i]), 2.0 * allowed(dark[i]), spread);
+                // Shadows are smooth, and where their edges are not, they are dark; what is neither is texture.
+                let rough = (3.0 * (ragged[i] - noise)).clamp(0.0, ROUGH).powi(2);
+                let smooth = dark[i].powi(2) / (dark[i].powi(2) + rough).max(1e-9);
+                shrunk(dark[i], low) * neutral * smooth
+            })
+            .collect();
+        let far = |i: &usize| !hidden[*i] && away[*i] > side * 0.04;
+        let mut texture: Vec<f32> = (0..width * height).filter(far).map(|i| ragged[i]).collect();
+        let texture = middle(&mut texture);
 
         let kept = kept(&gate, &away, &hidden, width, (BEGINS * side + reach).max(reach + 2.0));
         let outside = |i: usize| !grid.known[i];
         let at_border = border_share(&kept, width, height);
-        let feather = (f64::from(side) * 0.003).max(0.7);
-        let mut mask: Vec<f32> = grown(&kept, width).iter().map(|&kept| f32::from(u8::from(kept))).collect();
-        soften(&mut mask, width, feather, feather);
-        // The feather must not open towards what the subject hides.
-        for (i, gate) in gate.iter_mut().enumerate() {
-            *gate *= if kept[i] { 1.0 } else { mask[i] };
+        // Where it thins out into the noise it fades, rather than end.
+        let tail = (side * TAIL).max(5.0);
+        for (gate, away) in gate.iter_mut().zip(distances(&kept, width)) {
+            *gate *= 1.0 - step(0.0, tail, away);
         }
         dark.iter_mut().zip(&gate).for_each(|(dark, gate)| *dark *= gate);
 
@@ -139,7 +147,7 @@ impl Shading {
             (dark[i], gate[i]) = (0.0, 0.0);
         }
         let edge = edge(&grid.known, width, height, ends, EDGE * side);
-        let evenness = (1.0 - noise / MOST_NOISE).clamp(0.0, 1.0);
+        let evenness = (1.0 - noise.max(1.5 * texture) / MOST_NOISE).clamp(0.0, 1.0);
         let lit = ((surface.level - 20.0) / 50.0).clamp(0.0, 1.0);
         let backdrop = (surface.inliers / 0.3).clamp(0.0, 1.0);
         let free = 1.0 - step(MOST_BORDER * 0.6, MOST_BORDER, at_border);
@@ -153,6 +161,7 @@ impl Shading {
             gate,
             edge,
             away,
+            noise,
             confidence: evenness.sqrt() * lit * backdrop * free,
         }
     }
@@ -167,8 +176,14 @@ impl Shading {
     }
 }
 
+/// The median; 0 where there is nothing.
+fn middle(values: &mut [f32]) -> f32 {
+    let half = values.len() / 2;
+    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(half, f32::total_cmp).1 }
+}
+
 /// Brightness of sRGB values (Rec. 709 weights).
-fn luma([r, g, b]: [f32; 3]) -> f32 {
+pub(crate) fn luma([r, g, b]: [f32; 3]) -> f32 {
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
@@ -178,12 +193,19 @@ pub(crate) fn step(low: f32, high: f32, value: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
+/// How much of a darkness is to be believed where noise may make one of `low`: nothing up to half of that, nearly all from
+/// twice as much on.
+fn shrunk(lost: f32, low: f32) -> f32 {
+    let (lost, low) = (lost * lost, low * low);
+    ((lost - 0.25 * low) / (lost + 0.5 * low)).max(0.0)
+}
+
 /// The open places that hang together with open places close to the subject.
 fn kept(gate: &[f32], away: &[f32], hidden: &[bool], width: usize, begins: f32) -> Vec<bool> {
-    let open = |i: usize| gate[i] > 0.02;
+    let open = |i: usize| gate[i] > OPEN;
     let mut kept = vec![false; gate.len()];
     let mut queue: Vec<usize> =
-        (0..gate.len()).filter(|&i| !hidden[i] && gate[i] > 0.5 && away[i] <= begins).collect();
+        (0..gate.len()).filter(|&i| !hidden[i] && gate[i] > 0.6 && away[i] <= begins).collect();
     queue.iter().for_each(|&i| kept[i] = true);
     while let Some(i) = queue.pop() {
         let x = i % width;

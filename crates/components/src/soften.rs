@@ -23,13 +23,35 @@ pub(crate) fn soften(plane: &mut [f32], width: usize, across: f64, down: f64) {
     }
 }
 
-/// One running mean of the length whose threefold use has the standard deviation `sigma`; beyond the ends there is 0.
-pub(crate) fn running_mean(values: &mut [f32], sigma: f64, sums: &mut Vec<f64>) {
-    running_mean_by(values, |_| sigma, sums);
+/// How far a running mean reaches to either side of a place.
+#[derive(Clone, Copy)]
+pub(crate) struct Reach {
+    /// Values that count whole.
+    whole: usize,
+    /// How much the next ones count.
+    part: f32,
+    /// One over the length.
+    share: f32,
 }
 
-/// As [`running_mean`], with a `sigma` for each place.
-pub(crate) fn running_mean_by(values: &mut [f32], sigma: impl Fn(usize) -> f64, sums: &mut Vec<f64>) {
+impl Reach {
+    /// Of the mean whose threefold use has the standard deviation `sigma`. Variance of a box of length n is (n² − 1) / 12,
+    /// of three of them (n² − 1) / 4. The length need not be whole: the two outermost values count in part.
+    pub(crate) fn of(sigma: f64) -> Self {
+        let length = (4.0 * sigma * sigma + 1.0).sqrt();
+        let half = (length - 1.0) / 2.0;
+        Self { whole: half as usize, part: half.fract() as f32, share: (1.0 / length) as f32 }
+    }
+}
+
+/// One running mean of the length whose threefold use has the standard deviation `sigma`; beyond the ends there is 0.
+fn running_mean(values: &mut [f32], sigma: f64, sums: &mut Vec<f64>) {
+    let reach = Reach::of(sigma);
+    running_mean_by(values, |_| reach, sums);
+}
+
+/// As [`running_mean`], with a reach for each place.
+pub(crate) fn running_mean_by(values: &mut [f32], reach: impl Fn(usize) -> Reach, sums: &mut Vec<f64>) {
     sums.clear();
     sums.push(0.0);
     let mut sum = 0.0;
@@ -40,14 +62,9 @@ pub(crate) fn running_mean_by(values: &mut [f32], sigma: impl Fn(usize) -> f64, 
     let count = values.len();
     let single = |at: Option<usize>| at.filter(|&at| at < count).map_or(0.0, |at| sums[at + 1] - sums[at]);
     for (x, value) in values.iter_mut().enumerate() {
-        // Variance of a box of length n is (n² − 1) / 12, of three of them (n² − 1) / 4. The length need not be whole:
-        // the two outermost values count in part.
-        let sigma = sigma(x);
-        let length = (4.0 * sigma * sigma + 1.0).sqrt();
-        let half = (length - 1.0) / 2.0;
-        let (whole, part) = (half.floor() as usize, half.fract());
+        let Reach { whole, part, share } = reach(x);
         let inner = sums[(x + whole + 1).min(count)] - sums[x.saturating_sub(whole)];
         let outer = single(x.checked_sub(whole + 1)) + single(Some(x + whole + 1));
-        *value = ((inner + outer * part) / length) as f32;
+        *value = ((inner + outer * f64::from(part)) * f64::from(share)) as f32;
     }
 }

@@ -156,6 +156,32 @@ fn stacked_shadows_and_a_gradient_are_layers_that_make_the_picture() {
 }
 
 #[test]
+fn what_lies_under_everything_comes_out_as_it_was_asked_for() {
+    let stops = json!([{ "position": 0, "color": "#FDF8F1" }, { "position": 1, "color": "#3A4B5C" }]);
+    for (fill, first, last) in [
+        (json!({ "color": "#F7F3EE" }), [0xF7, 0xF3, 0xEE], [0xF7, 0xF3, 0xEE]),
+        (json!({ "type": "linear", "angle": 45, "stops": stops }), [0xFD, 0xF8, 0xF1], [0x3A, 0x4B, 0x5C]),
+    ] {
+        for (target, depth, off) in
+            [("PNG", "auto", 0), ("PNG", "16", 0), ("TIFF", "auto", 0), ("JPEG", "auto", 2)]
+        {
+            let mut list = packshot(
+                json!({ "targetFormat": target, "depth": depth, "targetMode": "RGB", "quality": 96 }),
+            );
+            list[4].1 = fill.clone();
+            let bitmap =
+                decoded(&run(&scene::cup_on_backdrop(), &list).file).bitmap.into_u8().without_alpha();
+            let samples = bytes(&bitmap);
+            let corners = [(&samples[..3], first), (&samples[samples.len() - 3..], last)];
+            for (own, asked) in corners {
+                let apart = own.iter().zip(asked).map(|(own, asked)| own.abs_diff(asked)).max();
+                assert!(apart <= Some(off), "{target} {depth}: {own:?} for {asked:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn several_files_come_from_one_execution() {
     let outputs = json!([
         { "name": "web", "targetFormat": "WEBP", "maxWidth": 120, "maxHeight": 120 },

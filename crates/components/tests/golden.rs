@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use components::{
-    ALL, Context, Frame, Images, Input, Origin, Product, StepCache, Subject, catalogue, process_together,
+    ALL, Context, Fault, Frame, Images, Input, Origin, Product, StepCache, Subject, catalogue,
+    process_together,
 };
 use domain::image::{ContentHash, FileName};
 use domain::workflow::Step;
@@ -29,7 +30,7 @@ struct Tolerance {
     mean: f64,
 }
 
-fn cases() -> PathBuf {
+pub fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
 
@@ -57,7 +58,7 @@ fn update() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
 
-fn folders(of: &Path) -> Vec<PathBuf> {
+pub fn folders(of: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(of).unwrap_or_else(|error| panic!("cannot list `{}`: {error}", of.display()));
     let mut folders: Vec<PathBuf> =
         entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
@@ -65,7 +66,7 @@ fn folders(of: &Path) -> Vec<PathBuf> {
     folders
 }
 
-fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     path.file_name().expect("a name").to_string_lossy().into_owned()
 }
 
@@ -114,7 +115,7 @@ fn drawn(scene: &str) -> Bitmap {
     }
 }
 
-fn png(bitmap: &Bitmap) -> Vec<u8> {
+pub fn png(bitmap: &Bitmap) -> Vec<u8> {
     let options = EncodeOptions {
         embed_profile: false,
         ..EncodeOptions::new(Encoding::Png { compression: PngCompression::Small })
@@ -149,6 +150,20 @@ fn run_on_cut_out(kind: &str, settings: &Value, photo: &Path, cut: &Path) -> Vec
 }
 
 fn run(kind: &str, settings: Value, path: &Path) -> Product {
+    let bytes = fs::read(path).expect("readable");
+    let case = path.parent().expect("a folder");
+    made(kind, settings, case, &bytes, Some(recorded()))
+        .unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
+}
+
+/// What becomes of a picture by a component alone, with the further pictures of a case.
+pub fn made(
+    kind: &str,
+    settings: Value,
+    case: &Path,
+    picture: &[u8],
+    runtime: Option<Arc<Runtime>>,
+) -> Result<Product, Fault> {
     let middle =
         |kind: &str, settings: Value| Step { kind: kind.to_owned(), label: kind.to_owned(), settings };
     let mut steps = vec![middle("input", json!({}))];
@@ -157,29 +172,27 @@ fn run(kind: &str, settings: Value, path: &Path) -> Product {
         "export" => steps.push(middle("export", settings)),
         _ => steps.extend([middle(kind, settings), middle("export", json!({}))]),
     }
-    let steps = catalogue().check(&steps).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let bytes = fs::read(path).expect("readable");
-    let name = FileName::clean(&name(path));
+    let steps = catalogue().check(&steps).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+    let name = FileName::clean("in.png");
     let (cache, cancel) = (StepCache::none(), AtomicBool::new(false));
     let mut context = Context::new(&cache, &cancel);
-    context.runtime = Some(recorded());
-    if let Ok(bytes) = fs::read(path.with_file_name("reference.png")) {
+    context.runtime = runtime;
+    if let Ok(bytes) = fs::read(case.join("reference.png")) {
         let hash = ContentHash(Sha256::digest(&bytes).into());
         context.images = Arc::new(Images::from([(hash, bytes)]));
     }
-    let mut inputs = vec![Input { bytes: &bytes, hash: ContentHash([0; 32]), name: &name }];
-    let second = fs::read(path.with_file_name("in-2.png")).ok();
+    let mut inputs = vec![Input { bytes: picture, hash: ContentHash([0; 32]), name: &name }];
+    let second = fs::read(case.join("in-2.png")).ok();
     inputs.extend(second.iter().map(|bytes| Input { bytes, hash: ContentHash([2; 32]), name: &name }));
     process_together(&context, &inputs, &steps)
-        .unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()))
 }
 
-fn pixels_of(bytes: &[u8]) -> Bitmap {
+pub fn pixels_of(bytes: &[u8]) -> Bitmap {
     pixels::decode(bytes, &pixels::DecodeOptions::default()).expect("a picture").bitmap
 }
 
 /// Largest and mean difference in levels of 255; what is transparent in both has no colour to differ in.
-fn difference(left: &Bitmap, right: &Bitmap) -> (f64, f64) {
+pub fn difference(left: &Bitmap, right: &Bitmap) -> (f64, f64) {
     let levels = |bitmap: &Bitmap| -> Vec<f64> {
         match bitmap.clone().into_rgba().into_samples() {
             Samples::U8(samples) => samples.iter().map(|&s| f64::from(s)).collect(),
@@ -234,7 +247,12 @@ fn check(kind: &str, case: &Path) -> Result<(), String> {
     let settings: Value = serde_json::from_str(&read("settings.json")?).map_err(|error| error.to_string())?;
     let (input, cut) = (input_of(case), case.join("cut.png"));
     let (now, file_name) = if cut.exists() {
-        (pixels_of(&run_on_cut_out(kind, &settings, &input, &cut)), String::new())
+        let made = || run_on_cut_out(kind, &settings, &input, &cut);
+        let file = made();
+        if file != made() {
+            return Err("it has other bytes each time".to_owned());
+        }
+        (pixels_of(&file), String::new())
     } else {
         let file = run(kind, settings, &input).file;
         (pixels_of(&file.bytes), file.name.as_str().to_owned())

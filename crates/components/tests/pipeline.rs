@@ -334,6 +334,20 @@ fn memory_grows_with_the_picture_up_to_what_is_worked_on() {
     assert!(needed(4096, 2731) > 4096 * 2731 * 7 && needed(9000, 6000) < 800 << 20);
     let exported = toolbox.memory_bytes(&image(4000, 3000), &starters()[0].steps);
     assert!(exported < needed(4000, 3000));
+    // A shadow that lengthens the canvas, or that is looked for in the photo, is admitted with what it needs.
+    let with = |middle: Vec<(&str, Value)>| {
+        let list = [vec![("input", json!({}))], middle, vec![("export", json!({}))]].concat();
+        toolbox.memory_bytes(&image(4000, 3000), &steps(&list))
+    };
+    let shadow = |kind: &str| ("dropShadow", json!({ "type": kind }));
+    let plain = with(vec![shadow("drop")]);
+    assert!(with(vec![shadow("cast")]) > plain + (100 << 20));
+    let canvas = || ("setOnCanvas", json!({ "width": 2000, "height": 2000 }));
+    let placed = |kind: &str| with(vec![canvas(), shadow(kind)]);
+    assert!(placed("natural") > placed("drop") + (40 << 20));
+    assert!(placed("cast") < with(vec![shadow("cast")]), "a canvas of a given size stays");
+    let fill = |settings: Value| with(vec![("fillBackground", settings)]);
+    assert!(fill(json!({ "type": "cleanUp" })) > fill(json!({})) + (100 << 20));
 }
 
 fn any_step() -> impl Strategy<Value = (&'static str, Value)> {

@@ -348,6 +348,9 @@ struct Window {
     strides: (usize, usize),
 }
 
+/// Padding before and after rows, then columns.
+type Pads = [(usize, usize); 2];
+
 impl Window {
     /// Reads the padding from field 0 and the strides across and down from `fields`.
     fn of(options: Table<'_>, kernel: (usize, usize), fields: (usize, usize)) -> Result<Self, String> {
@@ -364,7 +367,7 @@ impl Window {
     }
 
     /// Padding before and after rows and columns, and the size of the result, over a picture of that size.
-    fn over(&self, size: (usize, usize)) -> Result<([(usize, usize); 2], (usize, usize)), String> {
+    fn over(&self, size: (usize, usize)) -> Result<(Pads, (usize, usize)), String> {
         let axis = |side: usize, kernel: usize, stride: usize| {
             if self.same {
                 let count = side.div_ceil(stride);
@@ -381,7 +384,7 @@ impl Window {
         Ok(([rows, columns], (height, width)))
     }
 
-    fn attributes(&self, [rows, columns]: [(usize, usize); 2]) -> Vec<(&'static str, Attribute)> {
+    fn attributes(&self, [rows, columns]: Pads) -> Vec<(&'static str, Attribute)> {
         let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|value| *value as i64).collect());
         vec![
             ("kernel_shape", ints(&[self.kernel.0, self.kernel.1])),

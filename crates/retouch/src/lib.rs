@@ -18,6 +18,7 @@ mod level;
 mod plane;
 mod reach;
 mod sharpen;
+pub mod skin;
 mod spots;
 pub mod upright;
 

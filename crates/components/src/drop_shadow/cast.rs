@@ -15,6 +15,8 @@ use crate::soften::soften;
 const DEPTH: f64 = 0.8;
 /// Greatest depth of a row, in shares of the outline's longer side: wide things are not that deep.
 const DEEPEST: f64 = 0.3;
+/// From this share of its width on, what lies under something belongs to it rather than carry it.
+const BODY: f64 = 0.4;
 /// Steps of softness between the contact and the far end.
 const STEPS: usize = 6;
 
@@ -103,25 +105,40 @@ fn discs(outline: &Mask, feet: &Feet, light: &Light) -> Option<Vec<Disc>> {
     let fall = light.fall();
     // Rows lie a pixel apart; where they throw their shadows farther apart than that, there are some in between.
     let between = fall.0.abs().max(fall.1.abs() * 2.0).ceil().max(1.0) as usize;
-    let mut discs = Vec::new();
-    for (y, row) in outline.values().chunks_exact(width).enumerate() {
+    let mut rows: Vec<Vec<Piece>> = Vec::new();
+    for (y, row) in outline.values().chunks_exact(width).enumerate().rev() {
+        let mut pieces = Vec::new();
         let mut x = 0;
         while let Some(first) = row[x..].iter().position(|&value| value >= 128).map(|at| at + x) {
             let last = row[first..].iter().position(|&value| value < 128).map_or(width, |at| at + first);
             x = last;
             let part =
                 |at: Option<usize>| at.and_then(|at| row.get(at)).map_or(0.0, |&v| f64::from(v) / 255.0);
-            let (left, right) = (first as f64 - part(first.checked_sub(1)), last as f64 + part(Some(last)));
-            let (middle, across) = ((left + right) / 2.0, (right - left) / 2.0);
-            let axis = axis_of(&feet.columns[first..last])
-                .unwrap_or_else(|| floor[(middle as usize).min(width - 1)]);
+            let ends = (first as f64 - part(first.checked_sub(1)), last as f64 + part(Some(last)));
+            let below = rows.last().map_or(&[] as &[Piece], Vec::as_slice);
+            pieces.push(Piece::over(below, (first, last), ends, feet, y, side * DEEPEST));
+        }
+        rows.push(pieces);
+    }
+    // A body stands on all its legs, down to where they leave it.
+    for y in (1..rows.len()).rev() {
+        let (lower, upper) = rows.split_at_mut(y);
+        for piece in &mut lower[y - 1] {
+            piece.belong(&upper[0]);
+        }
+    }
+    let mut discs = Vec::new();
+    for (y, pieces) in rows.iter().rev().enumerate() {
+        for piece in pieces {
+            let (middle, across) = ((piece.ends.0 + piece.ends.1) / 2.0, (piece.ends.1 - piece.ends.0) / 2.0);
+            let axis = piece.axis().unwrap_or_else(|| floor[(middle as usize).min(width - 1)]);
             for part in 0..between {
                 let height = (axis - (y as f64 + 0.5 + part as f64 / between as f64)).max(0.0);
                 discs.push(Disc {
                     x: middle + fall.0 * height,
                     y: axis + fall.1 * height,
                     across,
-                    down: (across * DEPTH).min(side * DEEPEST) * FLATTENING,
+                    down: piece.depth * FLATTENING,
                     height,
                 });
             }
@@ -130,13 +147,78 @@ fn discs(outline: &Mask, feet: &Feet, light: &Light) -> Option<Vec<Disc>> {
     Some(discs)
 }
 
-/// Where the axis of something stands on the floor, from the columns in which it touches there: behind its front by what
-/// of its depth is hidden.
-fn axis_of(columns: &[(f64, f64)]) -> Option<f64> {
-    let touches = |column: &(f64, f64)| column.1 > TOUCHES;
-    let (first, last) = (columns.iter().position(touches)?, columns.iter().rposition(touches)?);
-    let front = columns[first..=last].iter().filter(|column| touches(column)).fold(0.0f64, |a, b| a.max(b.0));
-    Some(front - 0.6 * FLATTENING * (last - first) as f64 / 2.0)
+/// A stretch of a row, with what it stands on.
+struct Piece {
+    columns: (usize, usize),
+    /// Where its edges lie, to a part of a pixel.
+    ends: (f64, f64),
+    /// Half of its depth.
+    depth: f64,
+    bases: Vec<Base>,
+}
+
+/// Neighbouring columns that touch the floor: first and last, and how far in front.
+#[derive(Clone)]
+struct Base {
+    first: usize,
+    last: usize,
+    front: f64,
+}
+
+impl Piece {
+    /// A stretch of row `y` over those of the row below: it stands on what they stand on, and on what touches here.
+    fn over(
+        below: &[Self],
+        columns: (usize, usize),
+        ends: (f64, f64),
+        feet: &Feet,
+        y: usize,
+        deepest: f64,
+    ) -> Self {
+        let under: Vec<&Self> = below.iter().filter(|piece| piece.meets(columns)).collect();
+        let mut bases: Vec<Base> = under.iter().flat_map(|piece| piece.bases.iter().cloned()).collect();
+        for x in columns.0..columns.1 {
+            let (front, touch) = feet.columns[x];
+            if touch > TOUCHES && (front - 1.0).floor() == y as f64 {
+                match bases.iter_mut().find(|base| x + 2 > base.first && x < base.last + 2) {
+                    Some(base) => {
+                        (base.first, base.last) = (base.first.min(x), base.last.max(x));
+                        base.front = base.front.max(front);
+                    }
+                    None => bases.push(Base { first: x, last: x, front }),
+                }
+            }
+        }
+        // What grows wider by a little, such as by a handle, is no deeper at once for that.
+        let grown = under.iter().map(|piece| piece.depth).fold(0.0, f64::max);
+        let depth = ((ends.1 - ends.0) / 2.0 * DEPTH).min(deepest);
+        let depth = if depth < grown * 1.4 { depth.min(grown + 0.15) } else { depth };
+        Self { columns, ends, depth, bases }
+    }
+
+    fn meets(&self, columns: (usize, usize)) -> bool {
+        self.columns.0 < columns.1 && columns.0 < self.columns.1
+    }
+
+    /// Stands on what the widest of those above it stands on, unless it is so much narrower that it is a leg of it.
+    fn belong(&mut self, above: &[Self]) {
+        let width = |piece: &Self| piece.columns.1 - piece.columns.0;
+        let widest = above.iter().filter(|piece| piece.meets(self.columns)).max_by_key(|piece| width(piece));
+        if let Some(body) = widest.filter(|body| width(self) as f64 >= BODY * width(body) as f64) {
+            self.bases.clone_from(&body.bases);
+        }
+    }
+
+    /// Where its axis stands on the floor: behind its front by what of its depth is hidden. The mean of all that it stands
+    /// on, by their widths.
+    fn axis(&self) -> Option<f64> {
+        let sums = self.bases.iter().fold((0.0, 0.0), |(sum, whole), base| {
+            let wide = (base.last - base.first) as f64 + 1.0;
+            let axis = base.front - 0.6 * FLATTENING * (wide - 1.0) / 2.0;
+            (sum + axis * wide, whole + wide)
+        });
+        (sums.1 > 0.0).then(|| sums.0 / sums.1)
+    }
 }
 
 /// The plane that holds all discs with a margin; bounded, as the light is never lower than a fifth of a right angle.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pixels::{Bitmap, Mask, Samples};
 
 use super::feet::Feet;
-use crate::soften::running_mean_by;
+use crate::soften::{Reach, running_mean_by};
 use crate::{Context, Fault, Ink};
 
 /// Rows that a reflection reaches up behind what touches it, so that no light shows through its soft edge.
@@ -134,6 +134,10 @@ impl<'a> Mirror<'a> {
         (depth / self.shine.length.max(1e-9)).clamp(0.0, 1.0)
     }
 
+    fn reach(&self, x: usize, y: usize) -> Reach {
+        Reach::of(self.shine.sigma * self.way(x, y))
+    }
+
     /// Linear in what is seen would look as if it ended suddenly.
     fn fade(&self, x: usize, y: usize) -> f32 {
         let left = 1.0 - self.way(x, y) as f32;
@@ -169,11 +173,12 @@ impl<'a> Mirror<'a> {
             }
         }
         if self.shine.sigma >= 0.3 {
+            let reaches: Vec<Reach> = (0..self.width).map(|x| self.reach(x, y)).collect();
             let (mut line, mut sums) = (vec![0f32; self.width], Vec::new());
             for c in 0..4 {
                 line.iter_mut().zip(&row).for_each(|(to, pixel)| *to = pixel[c]);
                 for _ in 0..3 {
-                    running_mean_by(&mut line, |x| self.shine.sigma * self.way(x, y), &mut sums);
+                    running_mean_by(&mut line, |x| reaches[x], &mut sums);
                 }
                 line.iter().zip(&mut row).for_each(|(from, pixel)| pixel[c] = *from);
             }
@@ -191,12 +196,13 @@ impl<'a> Mirror<'a> {
         }
         let wide = right - left;
         for x in 0..wide {
+            let reaches: Vec<Reach> = (0..self.height).map(|y| self.reach(left + x, y)).collect();
             for c in 0..4 {
                 line.iter_mut()
                     .zip(strip.iter().skip(x).step_by(wide))
                     .for_each(|(to, p)| *to = f32::from(p[c]));
                 for _ in 0..3 {
-                    running_mean_by(&mut line, |y| self.shine.sigma * self.way(left + x, y), &mut sums);
+                    running_mean_by(&mut line, |y| reaches[y], &mut sums);
                 }
                 for (from, pixel) in line.iter().zip(strip.iter_mut().skip(x).step_by(wide)) {
                     pixel[c] = from.round() as u16;

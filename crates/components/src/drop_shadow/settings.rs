@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::cast::Light;
 use super::reflection::Shine;
 use super::room::FLATTENING;
+use crate::component::bytes;
+use crate::shading::GRID_BYTES;
 use crate::{Colour, Length, Number};
 
 /// What kind of shadow it is.
@@ -47,7 +49,7 @@ pub struct Settings {
     /// per cent of the subject's longer side; null is 6% for `cast`, 1.2% for `reflection`, 8% for `floating` and 4% for
     /// the others.
     pub blur: Option<Length<1000, 25>>,
-    /// How much of the shadow shows where it is darkest; null is 45 for `cast`, 35 for `reflection` and `floating`, 100
+    /// How much of the shadow shows where it is darkest; null is 55 for `cast`, 35 for `reflection` and `floating`, 100
     /// for `natural` (as dark as in the photo), and 40 for the others.
     #[schemars(extend("x-unit" = "%"))]
     pub opacity: Option<Number<0, 100>>,
@@ -93,7 +95,7 @@ impl Settings {
     pub(super) fn opacity(&self) -> f64 {
         let usual = match self.kind {
             Kind::Drop | Kind::Contact => 40.0,
-            Kind::Cast => 45.0,
+            Kind::Cast => 55.0,
             Kind::Reflection | Kind::Floating => 35.0,
             Kind::Natural => 100.0,
         };
@@ -131,6 +133,22 @@ impl Settings {
             length: self.length.of(bounds.height),
             gap: self.gap.px(bounds.height).into(),
             sigma: self.sigma(bounds.width.max(bounds.height)),
+        }
+    }
+
+    /// Bytes a pixel of the canvas that its layer may take.
+    pub(crate) fn bytes_a_pixel(&self) -> u32 {
+        if self.kind == Kind::Reflection { 4 } else { 1 }
+    }
+
+    /// Bytes that this kind of shadow needs beside what every kind does, for a canvas of that many megapixels.
+    pub(crate) fn memory_bytes(&self, megapixels: f64) -> u64 {
+        match self.kind {
+            Kind::Drop | Kind::Contact | Kind::Floating => 0,
+            Kind::Cast => GRID_BYTES / 2,
+            // What is mirrored, at 8 bits, and premultiplied at 16.
+            Kind::Reflection => bytes(megapixels, 12),
+            Kind::Natural => bytes(megapixels, 2) + GRID_BYTES,
         }
     }
 

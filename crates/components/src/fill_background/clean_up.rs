@@ -6,11 +6,13 @@ use pixels::{Bitmap, Channels, Samples};
 
 use super::Settings;
 use crate::frame::bounds;
-use crate::shading::{Shading, step};
-use crate::{Backdrop, Cleaned, Context, Fault, Frame, Subject};
+use crate::shading::{Shading, luma, step};
+use crate::{Backdrop, Cleaned, Context, Fault, Frame, ShadowKind, Subject};
 
 /// How sure the backdrop must be to be brought to a colour.
 const LEAST_CONFIDENCE: f32 = 0.2;
+/// Darkness from which on a tint of the photo's backdrop begins to stay, and from which on all of it does.
+const TINTED: (f32, f32) = (0.03, 0.25);
 /// Alpha below which the layer shows nothing that could be seen.
 const LEAST_SHOWN: f32 = 1.0 / 255.0;
 
@@ -22,6 +24,9 @@ pub(super) fn cleaned(
     context: &Context<'_>,
 ) -> Result<Backdrop, Fault> {
     let colour = settings.colour();
+    if frame.shadows.iter().any(|shadow| shadow.kind == ShadowKind::Natural) {
+        frame.note("the photo's shadow is a layer already, so that it is there twice; leave one step out");
+    }
     let Some(shading) = Shading::of(frame, context)? else { return Ok(Backdrop::Plain(colour)) };
     frame.confidence(shading.confidence);
     if shading.confidence < LEAST_CONFIDENCE {
@@ -35,8 +40,8 @@ pub(super) fn cleaned(
     let falloff = (settings.falloff.of(subject) * cells) as f32;
     let show: Vec<f32> = (0..shading.width * shading.height)
         .map(|i| {
-            // A third of the way everything stays; from there on it fades.
-            let near = 1.0 - step(falloff / 3.0, falloff.max(1.0), shading.away[i]);
+            // Half of the way everything stays; from there on it fades.
+            let near = 1.0 - step(falloff / 2.0, falloff.max(1.0), shading.away[i]);
             shading.gate[i] * shading.edge[i] * near
         })
         .collect();
@@ -85,6 +90,9 @@ fn lifted<S: Copy + Default>(
     let count = photo.bitmap.channels().count();
     let mut out = vec![S::default(); width * height * 4];
     let size = (shading.width, shading.height);
+    // One pixel has more grain than a cell of several.
+    let cell = (width.max(height) as f32 / size.0.max(size.1) as f32).min(4.0);
+    let grain = 2.0 * shading.noise * cell + 0.008;
     let across: Vec<Between> = (0..width).map(|x| Between::of(x, width, size.0)).collect();
     for (y, (row, line)) in
         out.chunks_exact_mut(width * 4).zip(samples.chunks_exact(width * count)).enumerate()
@@ -100,13 +108,20 @@ fn lifted<S: Copy + Default>(
             if shown < LEAST_SHOWN {
                 continue;
             }
-            let hidden = at(&shading.hidden);
-            let level = |c: usize| {
-                // Under the subject and at its edge, where its own colour comes in, what lies around is continued.
-                let seen = of(own[c]) / at(&shading.clean[c]);
-                let ratio = if hidden > 0.0 { seen + (at(&shading.ratio[c]) - seen) * hidden } else { seen };
-                to(f32::from(colour[c]) * ratio.clamp(0.0, 1.0))
+            // Under the subject and at its edge, where its own colour comes in, what lies around is continued. Elsewhere
+            // the photo's own detail stays, as far as it is no grain.
+            let smooth = [0, 1, 2].map(|c| at(&shading.ratio[c]));
+            // A tint is seen in a shadow; on what is nearly the colour itself it would be a stain.
+            let level = luma(smooth);
+            let tint = step(TINTED.0, TINTED.1, 1.0 - level);
+            let smooth = smooth.map(|ratio| level + (ratio - level) * tint);
+            let seen = 1.0 - at(&shading.hidden);
+            let detail = match seen > 0.0 {
+                true => luma([0, 1, 2].map(|c| of(own[c]) / at(&shading.clean[c]))) - luma(smooth),
+                false => 0.0,
             };
+            let detail = detail * seen * step(grain, 3.0 * grain, detail.abs());
+            let level = |c: usize| to(f32::from(colour[c]) * (smooth[c] + detail).clamp(0.0, 1.0));
             *pixel = [level(0), level(1), level(2), to((shown * 255.0).min(255.0))];
         }
     }

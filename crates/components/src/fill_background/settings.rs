@@ -7,7 +7,9 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::component::bytes;
 use crate::setting::quoted;
+use crate::shading::GRID_BYTES;
 use crate::{Colour, Fitting, Gradient, ImageRef, Length, List, Number, Point, Run, Share};
 
 const TRANSPARENT: &str = "transparent";
@@ -134,7 +136,7 @@ pub struct Settings {
     #[schemars(extend("x-unit" = "%"))]
     pub tile_width: Option<Number<1, 100>>,
     /// How far from the subject anything of the photo's backdrop is seen with `cleanUp`, in pixels or in per cent of the
-    /// subject's longer side; it fades on the way there.
+    /// subject's longer side; it fades over the second half of the way there.
     pub falloff: Length<8192, 200>,
 }
 
@@ -152,7 +154,7 @@ impl Default for Settings {
             fit: Fit::Fill,
             focus: Point::new(0.5, 0.5),
             tile_width: None,
-            falloff: Length::Percent(40.0),
+            falloff: Length::Percent(60.0),
         }
     }
 }
@@ -198,6 +200,24 @@ impl Settings {
             Fit::Fill => Fitting::Cover,
             Fit::Fit => Fitting::Contain,
             Fit::Tile => Fitting::Tile(self.tile_width.map_or(0.0, |width| width.get() as f32)),
+        }
+    }
+
+    /// Bytes a pixel of the canvas that what lies under everything takes, while it is laid.
+    pub(crate) fn bytes_a_pixel(&self) -> u32 {
+        match self.kind {
+            Kind::Plain | Kind::Linear | Kind::Radial => 0,
+            Kind::Image => 6,
+            Kind::CleanUp => 8,
+        }
+    }
+
+    /// Bytes that the step needs for a canvas of that many megapixels.
+    pub(crate) fn memory_bytes(&self, megapixels: f64) -> u64 {
+        match self.kind {
+            // The picture, its alpha over the photo, and the layer that is left.
+            Kind::CleanUp => bytes(megapixels, 18) + GRID_BYTES,
+            _ => 0,
         }
     }
 

@@ -92,11 +92,6 @@ pub(super) fn distances(set: &[bool], width: usize) -> Vec<f32> {
     away.iter().map(|&away| away as f32 / 3.0).collect()
 }
 
-/// What is set, and what lies next to it.
-pub(super) fn grown(set: &[bool], width: usize) -> Vec<bool> {
-    distances(set, width).iter().map(|&away| away < 1.5).collect()
-}
-
 /// The plane with smooth values in place of what is hidden, from what lies around it (pull and push, Gortler et al. 1996).
 pub(super) fn continued(plane: &[f32], hidden: &[bool], width: usize) -> Vec<f32> {
     let height = plane.len() / width;

@@ -7,6 +7,10 @@ use crate::colour::Sampled;
 const CELLS: usize = 8;
 /// Directions within so many degrees of the peak belong to it.
 const NEAR: f64 = 1.5;
+/// How far sides that taper may lean to either way, in degrees.
+const SPLAY: f64 = 16.0;
+/// How many more edges must lean to both ways than to one.
+const TWO: f64 = 1.25;
 /// Share of all edges along one direction from which it counts, and from which it is sure.
 const LEAST: f64 = 0.12;
 const SURE: f64 = 0.30;
@@ -29,7 +33,7 @@ fn better(a: Lean, b: Lean) -> Lean {
     if a.confidence >= b.confidence { a } else { b }
 }
 
-/// By the direction that most edges share.
+/// By the direction that most edges share, or the middle of two that share them.
 fn edges_lean(planes: &Planes, limit: f64) -> Option<Lean> {
     let (width, height) = (planes.width, planes.height);
     if width < 8 || height < 8 {
@@ -70,13 +74,43 @@ fn edges_lean(planes: &Planes, limit: f64) -> Option<Lean> {
         (0..=2 * reach).map(|step| counts[(cell + cells + step - reach) % cells]).sum()
     };
     let of = |cell: usize| (cell as f64 + 0.5) / CELLS as f64 - 45.0;
-    let inside = (0..cells).filter(|&cell| of(cell).abs() <= limit);
-    let best = inside.max_by(|&a, &b| around(a).total_cmp(&around(b)))?;
-    let mut middle = of(best);
-    let mut share = 0.0;
+    let inside = || (0..cells).filter(|&cell| of(cell).abs() <= limit);
+    let best = inside().max_by(|&a, &b| around(a).total_cmp(&around(b)))?;
+    // Sides that taper and legs that splay lean to both ways alike: then the product stands between them.
+    let masses: Vec<f64> = (0..cells).map(around).collect();
+    let (first, last) = (2 * reach, (SPLAY * CELLS as f64) as usize);
+    let both = |cell: usize, off: usize| {
+        2.0 * masses[(cell + off) % cells].min(masses[(cell + cells - off) % cells])
+    };
+    let pairs = inside().flat_map(|cell| (first..=last).map(move |off| (cell, off)));
+    let pair = pairs.max_by(|a, b| both(a.0, a.1).total_cmp(&both(b.0, b.1)));
+    let refined = |cell: usize| refined(&directions, of(cell % cells));
+    let (middle, share) = match pair {
+        Some((cell, off)) if both(cell, off) > masses[best] * TWO => {
+            let (right, left) = (refined(cell + off), refined(cell + cells - off));
+            // Folded directions: the nearer of both ways around.
+            let apart = (right.0 - left.0 + 45.0).rem_euclid(90.0) - 45.0;
+            let middle = (left.0 + apart / 2.0 + 45.0).rem_euclid(90.0) - 45.0;
+            (middle, (left.1 + right.1) / total)
+        }
+        _ => {
+            let (middle, mass) = refined(best);
+            (middle, mass / total)
+        }
+    };
+    // Edges of all directions put this share near any one of them.
+    let chance = 2.0 * NEAR / 90.0;
+    let confidence = ((share - chance - LEAST) / (SURE - LEAST)).clamp(0.0, 1.0);
+    let is_inside = middle.abs() <= limit - 0.05;
+    Some(Lean { degrees: middle, confidence: if is_inside { confidence } else { 0.0 } })
+}
+
+/// The mean of the directions around one, and how many they are.
+fn refined(directions: &[(f64, f64)], mut middle: f64) -> (f64, f64) {
+    let mut found = 0.0;
     for _ in 0..4 {
         let (mut sum, mut mass) = (0.0, 0.0);
-        for &(degrees, size) in &directions {
+        for &(degrees, size) in directions {
             let off = (degrees - middle + 45.0).rem_euclid(90.0) - 45.0;
             if off.abs() < NEAR {
                 sum += off * size;
@@ -84,13 +118,9 @@ fn edges_lean(planes: &Planes, limit: f64) -> Option<Lean> {
             }
         }
         middle += sum / f64::max(mass, 1e-9);
-        share = mass / total;
+        found = mass;
     }
-    // Edges of all directions put this share near any one of them.
-    let chance = 2.0 * NEAR / 90.0;
-    let confidence = ((share - chance - LEAST) / (SURE - LEAST)).clamp(0.0, 1.0);
-    let is_inside = middle.abs() <= limit - 0.05;
-    Some(Lean { degrees: middle, confidence: if is_inside { confidence } else { 0.0 } })
+    (middle, found)
 }
 
 /// By the axis of its second moments.
