@@ -145,9 +145,17 @@ fn cut_out(
     }
     context.check_cancelled()?;
     let mut matte = matting::matte(&opaque, sight.as_ref().map(|sight| &sight.alpha), &options)?;
-    if settings.holes == Holes::Auto && sight.is_some() && matte.method == Method::Network {
+    if let Some(sight) = sight.as_ref().filter(|_| matte.method == Method::Network) {
+        // A plain backdrop tells by itself what is a piece.
+        sight.sure.tidy(&mut matte.alpha)?;
+        if settings.holes == Holes::Auto {
+            context.check_cancelled()?;
+            matting::settle_inside(&opaque, &mut matte.alpha, &options.refine)?;
+        }
+    }
+    if has_hair(settings) {
         context.check_cancelled()?;
-        matting::settle_inside(&opaque, &mut matte.alpha, &options.refine)?;
+        matting::solve_strands(&opaque, &mut matte.alpha)?;
     }
     if let Some(marks) = marks {
         context.check_cancelled()?;
@@ -169,6 +177,15 @@ fn cut_out(
     }
     judge(frame, settings, trust, network.is_some())?;
     Ok(outcome.foreground)
+}
+
+/// Whether strands are looked for around the outline.
+fn has_hair(settings: &Settings) -> bool {
+    match settings.edges {
+        Edges::Hair => true,
+        Edges::Auto => matches!(settings.mode, Mode::ClothingAndModel | Mode::Clothing),
+        Edges::Soft | Edges::Hard => false,
+    }
 }
 
 /// Keeps the confidence of a result, and refuses what nobody should trust where that was asked for; a network that found next

@@ -1,5 +1,6 @@
 //! The components on real pictures: golden pictures, and what must hold for every picture.
 
+mod cut_out;
 mod every;
 mod export;
 mod ghost;

@@ -418,3 +418,64 @@ pub fn collar_shot() -> Bitmap {
     };
     shot(&collar, 2.2, 0.0, 0.1)
 }
+
+/// The cup and a ball on a table before a wall with a picture on it: nothing is plain.
+pub fn desk() -> Bitmap {
+    room(300, 270, 0.62, (0.06, 0.22), Some((0.80, 0.60, 0.075)))
+}
+
+/// The cup, small and alone, on the same table before the bare wall.
+pub fn distant_cup() -> Bitmap {
+    room(300, 270, 0.36, (0.33, 0.36), None)
+}
+
+/// A wall, a table of boards, the cup at a scale and a place; with a ball, and then a picture on the wall, too.
+fn room(width: u32, height: u32, scale: f64, at: (f64, f64), ball: Option<(f64, f64, f64)>) -> Bitmap {
+    let drawn = move |x: f64, y: f64| {
+        let things = cup((x - at.0) / scale, (y - at.1) / scale).or_else(|| {
+            let (bx, by, radius) = ball?;
+            let away = (x - bx).hypot(y - by) / radius;
+            (away < 1.0).then(|| [0.80 - 0.35 * away * (x - bx + radius) / radius, 0.22, 0.18])
+        });
+        things.or_else(|| {
+            let table = 0.58;
+            // A cup that is alone has no picture behind it.
+            let frame = ball.is_some() && (0.66..0.92).contains(&x) && (0.08..0.40).contains(&y);
+            let inside = frame && (0.68..0.90).contains(&x) && (0.10..0.38).contains(&y);
+            Some(match (inside, frame, y > table) {
+                (true, ..) => [0.72, 0.68 - 0.5 * (y - 0.1), 0.40],
+                (_, true, _) => [0.24, 0.2, 0.16],
+                (.., true) => {
+                    let board = ((y - table) * 22.0) as u32 % 2;
+                    let grain = 0.02 * (x * 60.0 + y * 9.0).sin();
+                    [0.58, 0.45, 0.33].map(|c| c - 0.05 * f64::from(board) + grain)
+                }
+                _ => [0.70 - 0.1 * x, 0.73 - 0.1 * x, 0.74 - 0.08 * x],
+            })
+        })
+    };
+    let samples = draw(width, height, &drawn)
+        .iter()
+        .flat_map(|[r, g, b, _]| [*r, *g, *b].map(|value| (value * 255.0).round() as u8))
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("a size")
+}
+
+/// What a person would draw over the cup of the desk: white on it, black far from it, grey between.
+pub fn desk_mask() -> Bitmap {
+    let value = |at: u32| {
+        let (x, y) = (f64::from(at % 300) / 300.0, f64::from(at / 300) / 300.0);
+        let near = |grow: f64| {
+            let body = ((x - 0.32) / (0.16 + grow)).powi(2) + ((y - 0.50) / (0.19 + grow)).powi(2);
+            let handle = ((x - 0.47) / (0.07 + grow)).powi(2) + ((y - 0.487) / (0.075 + grow)).powi(2);
+            body < 1.0 || (grow > 0.0 && handle < 1.0)
+        };
+        match (near(-0.03), near(0.1)) {
+            (true, _) => 255,
+            (_, true) => 128,
+            _ => 0,
+        }
+    };
+    let samples = (0..300 * 270).flat_map(|at| [value(at); 3]).collect();
+    Bitmap::from_u8(300, 270, Channels::Rgb, samples).expect("300 by 270")
+}

@@ -30,6 +30,10 @@ const OTHER_SCATTER: f32 = 2.0;
 const CONTRAST: f32 = 2.5;
 /// … and the alpha is in doubt at least to this value somewhere.
 const DOUBT: u8 = 200;
+/// A place that is at least so far there, evenly, and farther from the backdrop than this is product, enclosed or not.
+const PLATEAU: f32 = 150.0;
+const PLATEAU_SCATTER: f32 = 35.0;
+const PLATEAU_OTHER: f32 = 12.0;
 /// Up to this share of its outline a place may border on soft edges and still be enclosed.
 const ENCLOSED: f64 = 0.25;
 
@@ -53,6 +57,9 @@ struct Place {
     /// Mean of the product around.
     around: [f32; 3],
     least: u8,
+    /// Sums of the alpha and of its squares.
+    alpha: f64,
+    squares: f64,
     outline: usize,
     beside_soft: usize,
 }
@@ -81,7 +88,10 @@ fn judged(small: &Small) -> Vec<i16> {
         let place = &mut found[place];
         for at in span {
             place.area += 1;
-            place.least = place.least.min(small.alpha[at]);
+            let value = small.alpha[at];
+            place.least = place.least.min(value);
+            place.alpha += f64::from(value);
+            place.squares += f64::from(value) * f64::from(value);
             for c in 0..3 {
                 place.colour[c] += colours[at][c];
                 place.behind[c] += behind[at][c];
@@ -148,7 +158,13 @@ impl Place {
         let is_other = from_behind >= OTHER + OTHER_SCATTER * scatter
             // Something half covered has a colour between: nearer the product than that, it is product.
             && (open <= ENCLOSED && from_around < 1.5 * from_behind || from_around < 0.4 * from_behind);
-        match (is_behind, is_other) {
+        // Strands are there and not there; a lamp that a network half took is so all over.
+        let mean = (self.alpha / self.area as f64) as f32;
+        let uneven = ((self.squares / self.area as f64) as f32 - mean * mean).max(0.0).sqrt();
+        let is_plateau = mean >= PLATEAU
+            && uneven <= PLATEAU_SCATTER
+            && from_behind >= PLATEAU_OTHER + OTHER_SCATTER * scatter;
+        match (is_behind, is_other || is_plateau) {
             (true, _) => -255,
             (_, true) => 255,
             _ => 0,
@@ -266,6 +282,15 @@ mod tests {
         // What the alpha is sure of is a part of the product that looks like its backdrop.
         assert_eq!(middle([210, 213, 212], 255), 255);
         assert!(middle([210, 213, 212], 235) >= 230);
+    }
+
+    #[test]
+    fn a_thing_apart_that_is_evenly_half_there_is_whole() {
+        let (bitmap, mut alpha) = with_patch([60, 50, 90], 255);
+        alpha.values_mut().iter_mut().for_each(|value| *value = (*value).min(175));
+        alpha.values_mut()[..(SIZE * 3) as usize].fill(255);
+        settle_inside(&bitmap, &mut alpha, &RefineOptions::default()).expect("the same size");
+        assert_eq!(alpha.values()[(SIZE * 120 + 120) as usize], 255);
     }
 
     #[test]

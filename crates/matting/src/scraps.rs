@@ -7,17 +7,19 @@ use crate::regions::{Connectivity, Regions};
 /// Coverage from which a pixel belongs to a piece …
 const PIECE: u8 = 24;
 /// … and from which the network is sure of it.
-const SURE: u8 = 224;
+const SURE: u8 = 150;
 /// A piece is a scrap if fewer than this share of its pixels is sure …
 const LEAST_SURE: f64 = 0.2;
 /// … or, if it is small beside the largest, fewer than this.
 const LEAST_SURE_WHEN_SMALL: f64 = 0.5;
+/// Share of a piece that must be left for it to stay.
+const LEFT: f64 = 0.3;
 /// A piece is small below this share of the largest.
 const SMALL: f64 = 0.03;
 
-/// Clears pieces apart from the largest that a network was not sure of, in its alpha at its own size; answers how many
-/// of the pixels that it covered went.
-pub fn drop_scraps(alpha: &mut Mask) -> f32 {
+/// Clears pieces apart from the largest that a network was not sure of, in its alpha at its own size; answers whether
+/// any went.
+pub fn drop_scraps(alpha: &mut Mask) -> bool {
     let width = alpha.width() as usize;
     let values = alpha.values_mut();
     let pieces = Regions::of(values, width, Connectivity::Eight, |value| value >= PIECE);
@@ -33,15 +35,33 @@ pub fn drop_scraps(alpha: &mut Mask) -> f32 {
         let is_small = area < SMALL * most as f64;
         Some(piece) != largest && share < if is_small { LEAST_SURE_WHEN_SMALL } else { LEAST_SURE }
     };
-    let (mut covered, mut gone) = (0usize, 0usize);
+    let mut any = false;
     for (piece, span) in pieces.spans() {
-        covered += span.len();
         if is_scrap(piece) {
-            gone += span.len();
+            any = true;
             values[span].fill(0);
         }
     }
-    if covered == 0 { 0.0 } else { gone as f32 / covered as f32 }
+    any
+}
+
+/// Clears the pieces of an alpha of which little is left in another that was tidied, of any size. Refuses nothing.
+pub fn keep_pieces_of(alpha: &mut Mask, tidied: &Mask) {
+    let (width, height) = (alpha.width() as usize, alpha.height() as usize);
+    let (small_width, small_height) = (tidied.width() as usize, tidied.height() as usize);
+    let values = alpha.values_mut();
+    let pieces = Regions::of(values, width, Connectivity::Eight, |value| value >= PIECE);
+    let mut left = vec![0usize; pieces.list.len()];
+    for (piece, span) in pieces.spans() {
+        let line =
+            &tidied.values()[span.start / width * small_height / height * small_width..][..small_width];
+        left[piece] += span.filter(|at| line[at % width * small_width / width] >= PIECE).count();
+    }
+    for (piece, span) in pieces.spans() {
+        if (left[piece] as f64) < LEFT * pieces.list[piece].area as f64 {
+            values[span].fill(0);
+        }
+    }
 }
 
 /// Pixels of the largest piece of an alpha; 0 where there is none.
@@ -73,10 +93,15 @@ mod tests {
         };
         let mut mask =
             Mask::new(100, 100, (0..10_000).map(|at| value(at % 100, at / 100)).collect()).expect("a mask");
-        let gone = drop_scraps(&mut mask);
+        assert!(drop_scraps(&mut mask));
         let at = |x: usize, y: usize| mask.values()[y * 100 + x];
         assert_eq!((at(20, 20), at(65, 20), at(70, 60), at(11, 72)), (255, 250, 0, 230));
-        assert!((gone - 900.0 / (1600.0 + 200.0 + 900.0 + 16.0)).abs() < 1e-6);
-        assert_eq!(drop_scraps(&mut mask), 0.0);
+        assert!(!drop_scraps(&mut mask));
+        let mut large: Vec<u8> = (0..40_000).map(|at| value(at % 200 / 2, at / 400)).collect();
+        large[199] = 255;
+        let mut large = Mask::new(200, 200, large).expect("a mask");
+        keep_pieces_of(&mut large, &mask);
+        let at = |x: usize, y: usize| large.values()[y * 200 + x];
+        assert_eq!((at(40, 40), at(130, 40), at(140, 120), at(199, 0)), (255, 250, 0, 0));
     }
 }

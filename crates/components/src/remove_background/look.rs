@@ -24,6 +24,8 @@ const AGREEMENT: f64 = 0.5;
 pub(super) struct Sight {
     /// Coverage by the subject, of the picture's size.
     pub alpha: Mask,
+    /// The same of the part that was looked at, at the network's size, without pieces that it was not sure of.
+    pub sure: Sure,
     /// Longest side at which the whole picture would have been seen at this resolution.
     pub source_side: u32,
     /// Whether an area was left out that the network was not sure of.
@@ -34,6 +36,27 @@ pub(super) struct Sight {
     pub sureness: f32,
 }
 
+/// What a network was sure of, in a part of the picture.
+pub(super) struct Sure {
+    part: Rect,
+    seen: Mask,
+}
+
+impl Sure {
+    /// Clears pieces of an alpha of the picture's size that the network was not sure of.
+    pub fn tidy(&self, alpha: &mut Mask) -> Result<(), Fault> {
+        if (self.part.width, self.part.height) == (alpha.width(), alpha.height()) {
+            matting::keep_pieces_of(alpha, &self.seen);
+            return Ok(());
+        }
+        let mut inside = pixels::crop_mask(alpha, self.part)?;
+        matting::keep_pieces_of(&mut inside, &self.seen);
+        let (x, y) = (self.part.x.into(), self.part.y.into());
+        *alpha = pixels::place_mask(alpha.width(), alpha.height(), &inside, x, y)?;
+        Ok(())
+    }
+}
+
 /// One look at a part of the picture, at the network's own size.
 struct Glance {
     part: Rect,
@@ -41,8 +64,8 @@ struct Glance {
     plane: Vec<f32>,
     seen: Mask,
     left_out: bool,
-    /// Share of what was covered that went with the scraps.
-    scraps: f32,
+    /// Share of what was seen, by its coverage, that went with haze and scraps.
+    gone: f32,
 }
 
 /// Looks at the picture, or at a part of it; what is outside of the part is clear.
@@ -54,8 +77,9 @@ pub(super) fn look(
 ) -> Result<Sight, Fault> {
     let whole = Rect { x: 0, y: 0, width: bitmap.width(), height: bitmap.height() };
     let mut glance = Glance::of(bitmap, network, part.unwrap_or(whole))?;
-    let mut twice = false;
-    if let Some(closer) = glance.closer(bitmap) {
+    let (mut twice, gone) = (false, glance.gone);
+    // What is left of something that the network was not sure of is not worth another look.
+    if let Some(closer) = glance.closer(bitmap).filter(|_| gone < 0.5) {
         context.check_cancelled()?;
         let second = Glance::of(bitmap, network, closer)?;
         if second.agrees_with(&glance)? {
@@ -63,7 +87,7 @@ pub(super) fn look(
             glance = Glance { left_out: second.left_out || glance.left_out, ..second };
         }
     }
-    let sureness = sureness(&glance.seen) * (1.0 - 0.5 * glance.scraps);
+    let sureness = sureness(&glance.seen) * (1.0 - gone * gone);
     let (left_out, part, size) = (glance.left_out, glance.part, glance.size);
     let longest = f64::from(size.0.max(size.1));
     let magnified =
@@ -75,7 +99,8 @@ pub(super) fn look(
     } else {
         pixels::place_mask(whole.width, whole.height, &mask, part.x.into(), part.y.into())?
     };
-    Ok(Sight { alpha, source_side: magnified.round() as u32, left_out, twice, sureness })
+    let sure = Sure { part, seen: glance.seen };
+    Ok(Sight { alpha, sure, source_side: magnified.round() as u32, left_out, twice, sureness })
 }
 
 fn to_mask(plane: &[f32]) -> Vec<u8> {
@@ -99,17 +124,20 @@ impl Glance {
         let mut plane = network.run(&spec.tensor(rgb)?)?.data().to_vec();
         // At the network's own size: what it is not sure of is as wide there, and far cheaper to look for.
         let mut seen = Mask::new(size.0, size.1, to_mask(&plane))?;
+        let weight = |seen: &Mask| seen.values().iter().map(|&value| u64::from(value)).sum::<u64>();
+        let before = weight(&seen);
         let hazy = haze::clear(&mut seen);
-        let scraps = matting::drop_scraps(&mut seen);
-        let left_out = hazy || scraps > 0.002;
-        if left_out || scraps > 0.0 {
+        if hazy {
             for (value, &seen) in plane.iter_mut().zip(seen.values()) {
                 if seen == 0 {
                     *value = 0.0;
                 }
             }
         }
-        Ok(Self { part, size, plane, seen, left_out, scraps })
+        matting::drop_scraps(&mut seen);
+        let gone = 1.0 - weight(&seen) as f32 / before.max(1) as f32;
+        let left_out = hazy || gone > 0.002;
+        Ok(Self { part, size, plane, seen, left_out, gone })
     }
 
     /// The part of the picture that is worth a closer look: a subject that is small in what was seen.
