@@ -39,13 +39,16 @@ impl Component for RemoveBackground {
         "Cuts the subject out at full resolution and frees its edges of the old background's colour.";
     const VERSION: u32 = 2;
     const CREDITS: u32 = 5;
-    const CHANGES: Changes = Changes { mask: true, background: true, geometry: true, ..Changes::NONE };
+    const CHANGES: Changes =
+        Changes { mask: true, background: true, geometry: true, tone: true, ..Changes::NONE };
     const EXPENSIVE: bool = true;
 
     type Settings = Settings;
 
     fn changes(settings: &Settings) -> Changes {
-        Changes { geometry: settings.crop, ..Self::CHANGES }
+        // The mask itself is another picture than the product.
+        let tone = settings.output == Output::Mask;
+        Changes { geometry: settings.crop, tone, ..Self::CHANGES }
     }
 
     fn check(settings: &Settings) -> Result<(), String> {

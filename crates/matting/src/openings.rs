@@ -34,6 +34,9 @@ const DOUBT: u8 = 200;
 const PLATEAU: f32 = 150.0;
 const PLATEAU_SCATTER: f32 = 35.0;
 const PLATEAU_OTHER: f32 = 12.0;
+/// What is this much darker than its backdrop, and of its hue to within this ΔE, may be its shadow.
+const SHADED: std::ops::Range<f32> = 0.3..0.99;
+const SHADE: f32 = 4.0;
 /// Up to this share of its outline a place may border on soft edges and still be enclosed.
 const ENCLOSED: f64 = 0.25;
 
@@ -164,11 +167,24 @@ impl Place {
         let is_plateau = mean >= PLATEAU
             && uneven <= PLATEAU_SCATTER
             && from_behind >= PLATEAU_OTHER + OTHER_SCATTER * scatter;
-        match (is_behind, is_other || is_plateau) {
+        // At the foot of a product, what is only darker than its backdrop is the shadow that it throws.
+        let is_shade = open > ENCLOSED && self.is_shade();
+        match (is_behind, (is_other || is_plateau) && !is_shade) {
             (true, _) => -255,
             (_, true) => 255,
             _ => 0,
         }
+    }
+}
+
+impl Place {
+    /// Whether it has the colour of the backdrop in less light: hue as it is, chroma and lightness reduced alike.
+    fn is_shade(&self) -> bool {
+        let [l, a, b] = self.colour;
+        let light = l / self.behind[0].max(1e-3);
+        let (a, b) = (a - light * self.behind[1], b - light * self.behind[2]);
+        let off = a.hypot(b) / self.area.max(1) as f32;
+        SHADED.contains(&light) && off <= SHADE
     }
 }
 
