@@ -80,18 +80,11 @@ impl Shading {
         let grid = Grid::of(&photo.bitmap, &alpha, SIDE, COVERED);
         drop(alpha);
         context.check_cancelled()?;
-        // A canvas of a given size that the photo reaches the edge of shows no end of it there.
-        let ends = |at: i64, length: u32, canvas: u32| {
-            let fixed = frame.fixed_size;
-            (!(fixed && at <= 0), !(fixed && at + i64::from(length) >= i64::from(canvas)))
-        };
-        let (left, right) = ends(photo.x, size.0, frame.width);
-        let (top, bottom) = ends(photo.y, size.1, frame.height);
-        Ok(Some(Self::on(grid, [left, top, right, bottom])))
+        Ok(Some(Self::on(grid)))
     }
 
-    /// Works it out on a grid; `ends` says on which sides (left, top, right, bottom) the photo ends.
-    fn on(grid: Grid, ends: [bool; 4]) -> Self {
+    /// Works it out on a grid.
+    fn on(grid: Grid) -> Self {
         let (width, height) = (grid.width, grid.height);
         let side = width.max(height) as f32;
         let reach = 1.0 + (side * 0.002).floor();
@@ -146,7 +139,7 @@ impl Shading {
         for i in (0..width * height).filter(|&i| outside(i)) {
             (dark[i], gate[i]) = (0.0, 0.0);
         }
-        let edge = edge(&grid.known, width, height, ends, EDGE * side);
+        let edge = edge(&grid.known, width, height, EDGE * side);
         let evenness = (1.0 - noise.max(1.5 * texture) / MOST_NOISE).clamp(0.0, 1.0);
         let lit = ((surface.level - 20.0) / 50.0).clamp(0.0, 1.0);
         let backdrop = (surface.inliers / 0.3).clamp(0.0, 1.0);
@@ -237,20 +230,15 @@ fn border_share(kept: &[bool], width: usize, height: usize) -> f32 {
     count as f32 / (2 * (width + height)) as f32
 }
 
-/// 0 where the photo ends, 1 from `wide` cells on.
-fn edge(known: &[bool], width: usize, height: usize, ends: [bool; 4], wide: f32) -> Vec<f32> {
+/// 0 where the photo ends, by itself or by the canvas that cuts it, 1 from `wide` cells on.
+fn edge(known: &[bool], width: usize, height: usize, wide: f32) -> Vec<f32> {
     // One ring of cells more, so that an end is a place like any other.
     let (columns, rows) = (width + 2, height + 2);
     let mut end = vec![false; columns * rows];
     for (y, row) in end.chunks_exact_mut(columns).enumerate() {
         for (x, end) in row.iter_mut().enumerate() {
-            *end = match (x, y) {
-                (0, _) => ends[0],
-                (_, 0) => ends[1],
-                _ if x == columns - 1 => ends[2],
-                _ if y == rows - 1 => ends[3],
-                _ => !known[(y - 1) * width + x - 1],
-            };
+            let outside = x == 0 || y == 0 || x == columns - 1 || y == rows - 1;
+            *end = outside || !known[(y - 1) * width + x - 1];
         }
     }
     let away = distances(&end, columns);
@@ -343,10 +331,6 @@ mod tests {
             let border = x == 0.0 || y == 0.0 || x == 239.0 || y == 199.0;
             assert!(!border || found.edge[i] == 0.0, "nothing where the photo ends");
         }
-        // On a canvas of a given size the photo goes on to its edge.
-        let mut fixed = photo(2.0, 0.0, false);
-        fixed.fixed_size = true;
-        assert!(shading(&mut fixed).edge.iter().all(|&edge| edge == 1.0));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum Kind {
     /// A soft ellipse on the floor, some way under the subject: as if it hovered.
     Floating,
     /// The one that the photo shows, as a layer of its own: for a subject that was cut out of a photo with an even
-    /// backdrop. Its place and softness are the photo's.
+    /// backdrop. Its place and softness are the photo's; towards the photo's edges it fades.
     Natural,
 }
 
