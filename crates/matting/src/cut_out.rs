@@ -88,7 +88,7 @@ pub struct Outcome {
     pub iou: Option<f32>,
 }
 
-/// An alpha before it is tidied: [`crate::finish`] makes a cut-out of it.
+/// An alpha before it is tidied: [`crate::finish()`] makes a cut-out of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matte {
     /// Coverage by the product, at the picture's size.
