@@ -6,3 +6,4 @@ mod ghost;
 mod golden;
 mod pipeline;
 mod scene;
+mod skin;
