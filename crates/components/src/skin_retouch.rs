@@ -180,8 +180,8 @@ impl Component for SkinRetouch {
     }
 
     fn memory_bytes(megapixels: f64) -> u64 {
-        // The picture twice, masks, and at most seven planes of floats while one of them is split into bands.
-        bytes(megapixels, 52) + (96 << 20)
+        // The picture, masks, and nine planes of floats while the last of them is split into bands.
+        bytes(megapixels, 44) + (96 << 20)
     }
 }
 

@@ -7,3 +7,4 @@ mod ghost;
 mod golden;
 mod pipeline;
 mod scene;
+mod skin;

@@ -19,7 +19,7 @@ enum Field {
 type Fields = Vec<(usize, Field)>;
 
 /// Writes a table behind all there is, and what it leads to behind it; says where it begins.
-fn table(out: &mut Vec<u8>, fields: &Fields) -> usize {
+fn table(out: &mut Vec<u8>, fields: &[(usize, Field)]) -> usize {
     let slots = fields.iter().map(|(number, _)| number + 1).max().unwrap_or(0);
     let start = out.len();
     out.extend((4 + 2 * slots as u16).to_le_bytes());
