@@ -104,7 +104,7 @@ impl Component for Color {
 
     fn memory_bytes(megapixels: f64) -> u64 {
         // The picture and what it becomes at 16 bits, and a mask.
-        bytes(megapixels, 18)
+        bytes(megapixels, 26)
     }
 }
 

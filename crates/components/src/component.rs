@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     Clean, Color, Combine, Context, Crop, Denoise, DropShadow, EditFilename, Export, Fault, FillBackground,
     Frame, GhostMannequin, InputComponent, RemoveBackground, RemoveObject, Resize, Rotate, SetOnCanvas,
-    Sharpen, Straighten, Upscale, Watermark, settings,
+    Sharpen, SkinRetouch, Straighten, Upscale, Watermark, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -149,6 +149,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<Rotate>(),
     Entry::of::<RemoveObject>(),
     Entry::of::<Clean>(),
+    Entry::of::<SkinRetouch>(),
     Entry::of::<Crop>(),
     Entry::of::<Resize>(),
     Entry::of::<GhostMannequin>(),

@@ -32,6 +32,7 @@ mod setting;
 mod settings;
 mod shading;
 mod sharpen;
+mod skin_retouch;
 mod soften;
 mod starter;
 mod straighten;
@@ -69,6 +70,7 @@ pub use setting::{
 };
 pub use settings::{Setting, settings_help, settings_of};
 pub use sharpen::Sharpen;
+pub use skin_retouch::SkinRetouch;
 pub use starter::{Starter, starters};
 pub use straighten::Straighten;
 pub use toolbox::Toolbox;

@@ -124,7 +124,7 @@ impl Component for RemoveObject {
 }
 
 /// What a picture marks in white, at the size of the canvas; what is clear marks nothing.
-fn white_of(picture: &Bitmap, (width, height): (u32, u32)) -> Result<Mask, Fault> {
+pub(crate) fn white_of(picture: &Bitmap, (width, height): (u32, u32)) -> Result<Mask, Fault> {
     let flat = pixels::flatten(picture, [0; 3]).into_u8();
     let Samples::U8(samples) = flat.samples() else {
         return Err(Fault::ours("processing_failed", "a mask has 8 bits a sample"));
@@ -169,7 +169,12 @@ pub(crate) fn repair(
 }
 
 /// Fills what the mask marks, in place; answers how many pixels had to be interpolated.
-fn fill(bitmap: &mut Arc<Bitmap>, mask: &Mask, within: Within, context: &Context<'_>) -> Result<u64, Fault> {
+pub(crate) fn fill(
+    bitmap: &mut Arc<Bitmap>,
+    mask: &Mask,
+    within: Within,
+    context: &Context<'_>,
+) -> Result<u64, Fault> {
     use retouch::InpaintError as E;
     let stop = || context.check_cancelled().is_err();
     let filling =

@@ -2,9 +2,10 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew (of one component: `CASES=resize`); look at it before it is kept. A new case needs its
-//! folder with `settings.json`, and `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`) beside it goes into the same
-//! result; settings may name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut
-//! out of the photo `in.png`.
+//! folder with `settings.json`, and `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`)
+//! beside it goes into the same result; settings may name a picture `reference.png` by its SHA-256. Where there is a
+//! `cut.png`, it is the subject, cut out of the photo `in.png`. `RECORD=<models folder>` runs the networks that are there
+//! and writes what they give into `recorded/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,8 +42,9 @@ pub fn recorded() -> Arc<Runtime> {
     if let Some(models) = std::env::var_os("RECORD") {
         let options = RuntimeOptions {
             backend: BackendChoice::Rten,
+            offline: true,
             record: Some(folder),
-            ..RuntimeOptions::new(PathBuf::from(models))
+            ..RuntimeOptions::new(models)
         };
         return Arc::new(Runtime::new(options).expect("good options"));
     }
@@ -106,6 +108,7 @@ fn drawn(scene: &str) -> Bitmap {
         "tagged cup" => scene::tagged_cup(),
         "dusty" => scene::dusty(),
         "deep ramp" => scene::deep_ramp(),
+        "forearm" => scene::forearm(),
         "shirt on a mannequin" => scene::shirt_on_mannequin(),
         "inlay shot" => scene::shirt_inlay_shot(1.06, 0.02, -0.015),
         "collar shot" => scene::collar_shot(),

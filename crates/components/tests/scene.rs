@@ -313,6 +313,42 @@ pub fn dusty() -> Bitmap {
     Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("256 by 212")
 }
 
+/// A forearm out of a blue sleeve, on grey: pores, blotches, two moles and a red spot.
+pub fn forearm() -> Bitmap {
+    let (width, height) = (200u32, 140u32);
+    let spots = [
+        (70.0, 66.0, 3.2, [112.0, 74.0, 58.0]),
+        (128.0, 82.0, 2.6, [124.0, 82.0, 64.0]),
+        (98.0, 84.0, 3.6, [214.0, 116.0, 104.0]),
+    ];
+    let mut noise = 4242u32;
+    let samples = (0..width * height)
+        .flat_map(|i| {
+            let (x, y) = (f64::from(i % width) + 0.5, f64::from(i / width) + 0.5);
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = f64::from(noise >> 16) / 65_535.0 - 0.5;
+            // From the middle line of the arm, as a share of its half width.
+            let across = (y - 72.0 - 0.04 * (x - 100.0)) / (38.0 - 0.06 * x);
+            let rgb = if across.abs() >= 1.0 {
+                [188.0, 190.0, 192.0].map(|c| c + grain * 3.0)
+            } else if x < 42.0 + 3.0 * (y / 9.0).sin() {
+                [52.0, 74.0, 132.0].map(|c| c * (1.0 - 0.3 * across * across) + grain * 10.0)
+            } else {
+                let light = 1.0 - 0.26 * (across + 0.3).powi(2);
+                let blotch = 1.0 + 0.022 * (x / 1.8).sin() * (y / 2.1).cos();
+                let mut rgb = [212.0, 164.0, 140.0].map(|c| c * light * blotch + grain * 11.0);
+                for (sx, sy, radius, colour) in spots {
+                    let covered = ((radius - (x - sx).hypot(y - sy)) / 1.5 + 0.5).clamp(0.0, 1.0);
+                    (0..3).for_each(|c| rgb[c] += (colour[c] - rgb[c]) * covered);
+                }
+                rgb
+            };
+            rgb.map(|c| c.round().clamp(0.0, 255.0) as u8)
+        })
+        .collect();
+    Bitmap::from_u8(width, height, Channels::Rgb, samples).expect("200 by 140")
+}
+
 /// Half the width of a shirt at a height, and where its shoulders are; the middle lies at 0.5.
 fn is_shirt(x: f64, y: f64) -> bool {
     let across = (x - 0.5).abs();

@@ -10,6 +10,16 @@ const SAMPLES: usize = 24_000;
 const ROUNDS: usize = 14;
 /// Terms of the surface: all up to the second order.
 const TERMS: usize = 6;
+/// Which of the values in a row tells how bright the bare backdrop is there: shadows lie below it.
+const ROW_SHARE: f64 = 0.75;
+/// Half of the rows (in shares of the height) over which what is darker is a shadow and no bend.
+const DIP: f64 = 0.08;
+/// By how many standard deviations of noise that lies above the middle.
+const ROW_ABOVE: f64 = 0.674;
+/// How far from anything odd the backdrop is bare, in shares of the longer side: a shadow thins out slowly.
+const BARE: f32 = 0.035;
+/// What the surface counts against what is left around it where that is all bare, which is 1.
+const PRIOR: f32 = 0.04;
 /// Least noise that is assumed, in levels.
 const LEAST_NOISE: f64 = 0.35;
 
@@ -60,9 +70,11 @@ impl Surface {
             [0, 1, 2].map(|c| solved(&samples, &weights, |sample| sample.colour[c]));
 
         // What is clearly not the bare backdrop, and what is near it, where the shadow thins out.
+        let bend = bend(grid, hidden, &surface, scale);
         let error_at = |i: usize| {
             let sample = Sample::of(grid, i);
-            sample.brightness - value(&surface, &sample.terms)
+            let bare = value(&surface, &sample.terms);
+            sample.brightness - bare * bend[i / width]
         };
         let odd: Vec<bool> = (0..width * height)
             .map(|i| hidden[i] || !(-2.5 * scale..4.0 * scale).contains(&error_at(i)))
@@ -71,19 +83,19 @@ impl Surface {
         // Single cells of noise are no shadow.
         let clustered = clustered(&odd, width);
         let away = distances(&clustered, width);
-        let bare: Vec<bool> = away.iter().map(|&away| away > side as f32 * 0.02).collect();
+        let bare: Vec<bool> = away.iter().map(|&away| away > side as f32 * BARE).collect();
         let inliers = odd.iter().zip(hidden).filter(|(odd, hidden)| !**odd && !**hidden).count();
 
         let mut weight: Vec<f32> = bare.iter().map(|&bare| f32::from(u8::from(bare))).collect();
         let sigma = side as f64 * 0.1;
         soften(&mut weight, width, sigma, sigma);
         let planes = [0, 1, 2].map(|c| {
-            let at = |i: usize| value(&channels[c], &terms(grid, i)) as f32;
-            // What the low order leaves, such as the bend from wall to floor, taken from what is bare nearby.
+            let at = |i: usize| (value(&channels[c], &terms(grid, i)) * bend[i / width]) as f32;
+            // What this leaves, taken from what is bare nearby.
             let left = |i: usize| if bare[i] { grid.colours[c][i] - at(i) } else { 0.0 };
             let mut rest: Vec<f32> = (0..width * height).map(left).collect();
             soften(&mut rest, width, sigma, sigma);
-            (0..width * height).map(|i| (at(i) + rest[i] / (weight[i] + 0.02)).clamp(1.0, 255.0)).collect()
+            (0..width * height).map(|i| (at(i) + rest[i] / (weight[i] + PRIOR)).clamp(1.0, 255.0)).collect()
         });
         let planes: [Vec<f32>; 3] = planes;
         let mut errors: Vec<f64> = (0..width * height)
@@ -102,6 +114,56 @@ impl Surface {
             inliers: inliers as f32 / seen.len().max(1) as f32,
         }
     }
+}
+
+/// By how much each row is brighter than the surface: a wall bends into the floor along a row, all across the photo, while a
+/// shadow takes a part of it. Steady from one row to the next.
+fn bend(grid: &Grid, hidden: &[bool], surface: &[f64; TERMS], scale: f64) -> Vec<f64> {
+    let (width, height) = (grid.width, grid.height);
+    let found: Vec<Option<f64>> = (0..height)
+        .map(|y| {
+            let seen = (y * width..(y + 1) * width).filter(|&i| !hidden[i]);
+            let mut shares: Vec<f64> = seen
+                .map(|i| {
+                    let sample = Sample::of(grid, i);
+                    let bare = value(surface, &sample.terms).max(1.0);
+                    (sample.brightness - ROW_ABOVE * scale) / bare
+                })
+                .collect();
+            // Beside a subject that leaves little room, all that is seen may be shadow.
+            let enough = shares.len() * 2 >= width;
+            let place = (shares.len() as f64 * ROW_SHARE) as usize;
+            enough.then(|| *shares.select_nth_unstable_by(place, f64::total_cmp).1)
+        })
+        .collect();
+    // A dip over few rows is the shadow under something wide; a sweep bends over more.
+    let wide = (height as f64 * DIP).ceil() as usize;
+    let highest = over(&found, wide, |rows| rows.reduce(f64::max));
+    let closed = over(&highest, wide, |rows| rows.reduce(f64::min));
+    // Rows of which too little is seen go on as their neighbours.
+    let reach = (height / 64).max(2);
+    let mean = |reach: usize| {
+        over(&closed, reach, |rows| {
+            let (sum, count) = rows.fold((0.0, 0.0), |(sum, count), row| (sum + row, count + 1.0));
+            (count > 0.0).then(|| sum / count)
+        })
+    };
+    let steps = [reach, reach * 4, height].map(mean);
+    (0..height).map(|y| steps.iter().find_map(|step| step[y]).unwrap_or(1.0)).collect()
+}
+
+/// What a measure gives of the rows around each, so many above and below; rows that are not known do not count.
+fn over(
+    rows: &[Option<f64>],
+    reach: usize,
+    measure: impl Fn(&mut dyn Iterator<Item = f64>) -> Option<f64>,
+) -> Vec<Option<f64>> {
+    (0..rows.len())
+        .map(|y| {
+            let near = &rows[y.saturating_sub(reach)..(y + reach + 1).min(rows.len())];
+            measure(&mut near.iter().flatten().copied())
+        })
+        .collect()
 }
 
 /// A cell as the fit sees it.

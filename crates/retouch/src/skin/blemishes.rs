@@ -1,7 +1,10 @@
 //! Finds small dark and red spots on skin: moles and blemishes.
 
+mod patch;
+
 use pixels::{Bitmap, Channels, Filter, Mask, PixelError, Rect, Samples};
 
+use self::patch::{Slope, flood};
 use super::sums::{Size, blurred};
 use crate::level::Level;
 use crate::reach::reaching;
@@ -309,52 +312,6 @@ fn spot_radius(index: usize) -> f32 {
     // A square of side n, twice, has the variance (n² - 1) / 6.
     let variance = |radius: usize| ((2 * radius + 1).pow(2) - 1) as f32 / 6.0;
     (2.0 * (variance(RADII[index]) * variance(RADII[index + 1])).sqrt()).sqrt()
-}
-
-/// A plane through values.
-struct Slope([f32; 3]);
-
-impl Slope {
-    /// The plane nearest to values around the origin, by least squares; they must lie evenly around it.
-    fn through(values: impl Iterator<Item = ((f32, f32), f32)>) -> Self {
-        let (mut count, mut sum, mut x, mut y, mut xx, mut yy) = (0f32, 0f32, 0f32, 0f32, 0f32, 0f32);
-        for ((dx, dy), value) in values {
-            (count, sum) = (count + 1.0, sum + value);
-            (x, y) = (x + dx * value, y + dy * value);
-            (xx, yy) = (xx + dx * dx, yy + dy * dy);
-        }
-        Self([sum / count.max(1.0), x / xx.max(1.0), y / yy.max(1.0)])
-    }
-
-    fn at(&self, (dx, dy): (f32, f32)) -> f32 {
-        self.0[0] + self.0[1] * dx + self.0[2] * dy
-    }
-}
-
-/// What is connected to `start` in a square.
-fn flood(side: usize, start: usize, inside: impl Fn(usize) -> bool) -> Vec<usize> {
-    let mut seen = vec![false; side * side];
-    let mut found = vec![start];
-    seen[start] = true;
-    let mut next = 0;
-    while next < found.len() {
-        let at = found[next];
-        next += 1;
-        let (x, y) = (at % side, at / side);
-        let steps = [
-            (x > 0).then(|| at - 1),
-            (x + 1 < side).then(|| at + 1),
-            (y > 0).then(|| at - side),
-            (y + 1 < side).then(|| at + side),
-        ];
-        for at in steps.into_iter().flatten() {
-            if !seen[at] && inside(at) {
-                seen[at] = true;
-                found.push(at);
-            }
-        }
-    }
-    found
 }
 
 /// Leaves out spots that have many others nearby.

@@ -3,7 +3,7 @@
 //! What is approximate: cloth, wood and walls of the very colour of the skin are taken for skin where they are as even as
 //! skin; nails are spared as far as their colour differs; light hair is told from skin by its texture alone.
 
-use pixels::{Bitmap, Filter, Mask, PixelError};
+use pixels::{Bitmap, Filter, Mask, PixelError, Rect};
 
 use super::Face;
 use super::outline::fill;
@@ -110,9 +110,11 @@ fn map(
         if area != Area::Face {
             grow(tones, &model, (face_area as f32 * 0.03) as usize, &mut inside);
         }
-        let darkest = 0.63 * model.light;
+        // Hair over the forehead and a beard are darker, or far less even.
+        let (darkest, calm) = (0.7 * model.light, (5.0 * model.unrest).max(0.05));
         for i in 0..count {
-            let is_skin = || model.distance(tones, i) < 25.0 && tones.light[i] > darkest;
+            let is_skin =
+                || model.distance(tones, i) < 16.0 && tones.light[i] > darkest && tones.unrest[i] < calm;
             inside[i] |= oval.values()[i] > 0 && is_skin();
         }
     } else {
@@ -124,7 +126,7 @@ fn map(
         grow(tones, &model, count / 150, &mut inside);
     }
     let face_px = if face_area > 0 { face_px } else { guessed(tones, &inside) };
-    close_holes(tones.size.0, &mut inside, (face_px * 0.09).powi(2) as usize);
+    close_holes(tones, &mut inside, (face_px * 0.2).powi(2) as usize);
     open(tones.size, &mut inside, face_px * 0.01)?;
     for (inside, (spared, weight)) in inside.iter_mut().zip(spared.values().iter().zip(&tones.weight)) {
         *inside &= *spared < 128 && *weight > 0.0;
@@ -175,12 +177,33 @@ fn guessed(tones: &Tones, inside: &[bool]) -> f32 {
     (0.8 * (largest as f32).sqrt()).clamp(0.05 * side, 0.5 * side)
 }
 
-/// Fills what is enclosed and smaller than that: moles, shine, single hairs.
-fn close_holes(width: usize, inside: &mut [bool], smaller: usize) {
+/// Fills what is enclosed, smaller than that, and warm as skin is: moles, shine, single hairs. What has another colour stays
+/// out: jewellery, buttons, what is seen between arm and body.
+fn close_holes(tones: &Tones, inside: &mut [bool], smaller: usize) {
+    let mean = |plane: &[f32], of: &dyn Fn(usize) -> bool| {
+        let (mut sum, mut count) = (0f64, 0f64);
+        for (_, value) in plane.iter().enumerate().filter(|(i, _)| of(*i)) {
+            (sum, count) = (sum + f64::from(*value), count + 1.0);
+        }
+        (sum / f64::max(count, 1.0)) as f32
+    };
+    let is_skin = |i: usize| inside[i];
+    let least = [0.3 * mean(&tones.red, &is_skin), 0.3 * mean(&tones.yellow, &is_skin)];
     let outside: Vec<bool> = inside.iter().map(|inside| !inside).collect();
-    let (labels, sizes) = parts(width, &outside);
+    let (labels, sizes) = parts(tones.size.0, &outside);
+    let mut sums = vec![[0f64; 2]; sizes.len()];
+    let mut is_open = vec![false; sizes.len()];
+    let (width, height) = tones.size;
+    for (i, label) in labels.iter().enumerate() {
+        let (x, y) = (i % width, i / width);
+        is_open[*label as usize] |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
+        let sum = &mut sums[*label as usize];
+        (sum[0], sum[1]) = (sum[0] + f64::from(tones.red[i]), sum[1] + f64::from(tones.yellow[i]));
+    }
     for (inside, label) in inside.iter_mut().zip(labels) {
-        *inside |= label > 0 && sizes[label as usize] < smaller;
+        let (size, sum) = (sizes[label as usize], sums[label as usize]);
+        let is_warm = || (0..2).all(|at| sum[at] > f64::from(least[at]) * size as f64);
+        *inside |= label > 0 && size < smaller && !is_open[label as usize] && is_warm();
     }
 }
 
@@ -204,15 +227,38 @@ fn open(size: (usize, usize), inside: &mut [bool], radius: f32) -> Result<(), Pi
 fn spared(size: (u32, u32), faces: &[Face], scale: f32) -> Result<Mask, PixelError> {
     let mut all = Mask::new(size.0, size.1, vec![0; size.0 as usize * size.1 as usize])?;
     for face in faces {
+        let width = face.width * scale;
         for part in &face.spared {
-            let mut one = Mask::new(size.0, size.1, vec![0; size.0 as usize * size.1 as usize])?;
-            fill(&mut one, &part.outline, scale);
-            let width = face.width * scale;
-            let one = reaching(&one, width * part.grow, width * 0.015);
-            all.values_mut().iter_mut().zip(one.values()).for_each(|(all, one)| *all = (*all).max(*one));
+            let (grow, feather) = (width * part.grow, width * 0.015);
+            let Some(place) = around(&part.outline, scale, grow + feather + 2.0, size) else { continue };
+            let offset = [place.x as f32, place.y as f32];
+            let outline: Vec<[f32; 2]> =
+                part.outline.iter().map(|[x, y]| [x * scale - offset[0], y * scale - offset[1]]).collect();
+            let mut one =
+                Mask::new(place.width, place.height, vec![0; (place.width * place.height) as usize])?;
+            fill(&mut one, &outline, 1.0);
+            let one = reaching(&one, grow, feather);
+            for (y, row) in one.values().chunks_exact(place.width as usize).enumerate() {
+                let start = (place.y as usize + y) * size.0 as usize + place.x as usize;
+                let to = &mut all.values_mut()[start..start + row.len()];
+                to.iter_mut().zip(row).for_each(|(to, one)| *to = (*to).max(*one));
+            }
         }
     }
     Ok(all)
+}
+
+/// The rectangle around a line of points times `scale`, `room` pixels wider on each side, as far as it lies in a picture.
+fn around(points: &[[f32; 2]], scale: f32, room: f32, (width, height): (u32, u32)) -> Option<Rect> {
+    let axis = |at: usize, length: u32| {
+        let values = points.iter().map(|point| point[at] * scale);
+        let (least, most) = values.fold((f32::MAX, f32::MIN), |(a, b), value| (a.min(value), b.max(value)));
+        let first = (least - room).clamp(0.0, length as f32) as u32;
+        let last = (most + room).ceil().clamp(0.0, length as f32) as u32;
+        (first < last).then(|| (first, last - first))
+    };
+    let ((x, width), (y, height)) = (axis(0, width)?, axis(1, height)?);
+    Some(Rect { x, y, width, height })
 }
 
 /// The mask fading to 0 towards its edge, over `width` pixels inside of it.
