@@ -2,10 +2,10 @@
 //! come out as `out.png`, to within `tolerance.json` (levels of 255: the largest and the mean difference).
 //!
 //! `UPDATE=1` writes `out.png` anew (of one component: `CASES=resize`); look at it before it is kept. A new case needs its
-//! folder with `settings.json`, and `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`) beside it goes into the same
-//! result; settings may name a picture `reference.png` by its SHA-256. Where there is a `cut.png`, it is the subject, cut
-//! out of the photo `in.png`. `RECORD=<models folder>` runs the networks that are there and writes what they
-//! give into `recorded/`.
+//! folder with `settings.json`, and `in.*` or the name of a scene in `scene.txt`. A picture `in-2.png` (or `scene-2.txt`)
+//! beside it goes into the same result; settings may name a picture `reference.png` by its SHA-256. Where there is a
+//! `cut.png`, it is the subject, cut out of the photo `in.png`. `RECORD=<models folder>` runs the networks that are there
+//! and writes what they give into `recorded/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
