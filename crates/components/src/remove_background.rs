@@ -71,7 +71,7 @@ impl Component for RemoveBackground {
     const TITLE: &'static str = "Remove background";
     const SUMMARY: &'static str =
         "Cuts the subject out at full resolution and frees its edges of the old background's colour.";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const CREDITS: u32 = 5;
     const CHANGES: Changes = Changes { mask: true, background: true, ..Changes::NONE };
     const EXPENSIVE: bool = true;
@@ -257,7 +257,7 @@ fn network_alpha(bitmap: &Bitmap, network: &Network) -> Result<(Mask, bool), Fau
         }
     }
     let plane =
-        pixels::resize_plane(&plane, (width, height), (bitmap.width(), bitmap.height()), Filter::Bilinear)?;
+        pixels::resize_plane(&plane, (width, height), (bitmap.width(), bitmap.height()), Filter::CatmullRom)?;
     Ok((Mask::new(bitmap.width(), bitmap.height(), to_mask(&plane))?, left_out))
 }
 

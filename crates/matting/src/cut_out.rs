@@ -6,7 +6,7 @@ use pixels::{Bitmap, Mask};
 use crate::clean::{Holes, Keep, clean, fill_doubtful_spots, snap};
 use crate::error::{MattingError, check_size};
 use crate::foreground::estimate_foreground;
-use crate::refine::{RefineOptions, refine_band};
+use crate::refine::{RefineOptions, network_inside, refine_band};
 use crate::regions::{Connectivity, Regions, Run};
 use crate::square::eroded;
 use crate::studio::{Measured, Studio};
@@ -144,7 +144,8 @@ pub fn cut_out(bitmap: &Bitmap, network: Option<&Mask>, options: &Options) -> Re
                     let mut refined = refine_band(bitmap, network, &options.refine)?;
                     let confidence = decidedness(&refined);
                     let spot = refined.values().len() / LARGEST_SPOT;
-                    fill_doubtful_spots(&mut refined, spot);
+                    let inside = network_inside(network, options.refine.source_side);
+                    fill_doubtful_spots(&mut refined, &inside, spot);
                     (refined, Method::Network, confidence, iou)
                 }
             }

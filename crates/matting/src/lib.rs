@@ -5,9 +5,11 @@
 
 mod band;
 mod clean;
+mod crisp;
 mod cut_out;
 mod error;
 mod foreground;
+mod glass;
 pub mod metrics;
 mod refine;
 mod regions;
