@@ -4,6 +4,7 @@
 //! against the alpha that was there: by the contrast of F and B, by how far both scatter, by what the
 //! equation leaves unexplained, and by the distance from the contour.
 
+use crate::refine::{SURE_IN, SURE_OUT};
 use crate::source::Colours;
 
 /// Half the width of the band, in pixels of the level that is solved.
@@ -12,13 +13,16 @@ pub(crate) const REACH: i32 = 3;
 const SEARCH: i32 = 9;
 /// Known pixels averaged into F and into B.
 const KNOWN_PIXELS: usize = 10;
-/// From here on an alpha is surely product, up to `SURE_OUT` surely background.
-const SURE_IN: u8 = 243;
-const SURE_OUT: u8 = 12;
 /// Noise of one colour that is assumed at least, in 8-bit levels summed over channels.
 const NOISE: f32 = 2.5;
 /// How much more doubt a colour off the line from B to F brings than one scattered along it.
 const UNEXPLAINED_WEIGHT: f32 = 2.0;
+
+/// F and B are compared with those this much farther from the edge …
+const DEEPER: f32 = 2.5;
+/// … and what they change by on the way, carried on to the edge, counts this much as doubt: a rim darkens or mirrors
+/// the backdrop, a contact shadow darkens towards the product.
+const DRIFT_WEIGHT: f32 = 2.0;
 
 /// Half the side of the square over which uncertain estimates are evened out …
 const POOL: usize = 3;
@@ -105,6 +109,41 @@ struct Known {
     scatter: f32,
 }
 
+/// Known pixels and how far away they are.
+#[derive(Default)]
+struct Found {
+    colours: [[f32; 3]; KNOWN_PIXELS],
+    count: usize,
+    distances: f32,
+}
+
+impl Found {
+    fn add(&mut self, colour: [f32; 3], distance: f32) {
+        self.colours[self.count] = colour;
+        self.count += 1;
+        self.distances += distance;
+    }
+
+    fn distance(&self) -> f32 {
+        self.distances / self.count as f32
+    }
+
+    fn mean(&self) -> [f32; 3] {
+        let mut mean = [0.0f32; 3];
+        for colour in &self.colours[..self.count] {
+            for c in 0..3 {
+                mean[c] += colour[c] / self.count as f32;
+            }
+        }
+        mean
+    }
+
+    fn scatter(&self, mean: [f32; 3]) -> f32 {
+        let found = &self.colours[..self.count];
+        found.iter().map(|colour| squared_distance(*colour, mean)).sum::<f32>() / self.count as f32
+    }
+}
+
 /// What the equation says of one pixel.
 #[derive(Clone, Copy)]
 struct Estimate {
@@ -178,8 +217,8 @@ impl Band {
         start: Start,
     ) -> Estimate {
         let own = colours.at(index);
-        let front = self.known(colours, index, spiral, INSIDE);
-        let back = self.known(colours, index, spiral, OUTSIDE);
+        let front = self.known(colours, index, spiral, INSIDE, start);
+        let back = self.known(colours, index, spiral, OUTSIDE, start);
         let both = match (front, back) {
             (Some(front), Some(back)) => Some((front, back)),
             (None, Some(back)) => {
@@ -254,38 +293,46 @@ impl Band {
     }
 
     /// Mean of the nearest pixels of one kind; `None` when there is none within the search radius.
-    fn known<C: Colours>(&self, colours: &C, index: usize, spiral: &[Step], kind: u8) -> Option<Known> {
-        let mut found = [[0.0f32; 3]; KNOWN_PIXELS];
-        let mut count = 0;
+    fn known<C: Colours>(
+        &self,
+        colours: &C,
+        index: usize,
+        spiral: &[Step],
+        kind: u8,
+        start: Start,
+    ) -> Option<Known> {
+        let mut near = Found::default();
+        let mut deeper = Found::default();
         let mut limit = i32::MAX;
-        for (step, slot) in self.steps(index, spiral) {
-            if step.squared > limit {
-                break;
+        for (step, slot) in self.steps(index, spiral).filter(|&(_, slot)| self.kind[slot] == kind) {
+            let distance = (step.squared as f32).sqrt();
+            if near.count == 0 {
+                // Two pixels beyond the nearest are still the same place on the product.
+                limit = ((distance + 2.0) * (distance + 2.0)) as i32;
             }
-            if self.kind[slot] == kind {
-                if count == 0 {
-                    // Two pixels beyond the nearest are still the same place on the product.
-                    let nearest = (step.squared as f32).sqrt() + 2.0;
-                    limit = (nearest * nearest) as i32;
-                }
-                found[count] = colours.at(slot);
-                count += 1;
-                if count == KNOWN_PIXELS {
+            if near.count < KNOWN_PIXELS && step.squared <= limit {
+                near.add(colours.at(slot), distance);
+            } else if !start.has_shades {
+                // An outline has nothing better to fall back on: no need to know how it changes.
+                break;
+            } else if distance > near.distance() + DEEPER {
+                deeper.add(colours.at(slot), distance);
+                if deeper.count == KNOWN_PIXELS {
                     break;
                 }
             }
         }
-        if count == 0 {
+        if near.count == 0 {
             return None;
         }
-        let found = &found[..count];
-        let mut mean = [0.0f32; 3];
-        for colour in found {
-            for c in 0..3 {
-                mean[c] += colour[c] / count as f32;
-            }
+        let mean = near.mean();
+        let mut scatter = near.scatter(mean);
+        if deeper.count > 0 {
+            let by_chance = scatter * (1.0 / deeper.count as f32 + 1.0 / near.count as f32);
+            let drift = (squared_distance(deeper.mean(), mean) - by_chance).max(0.0);
+            let ratio = near.distance() / (deeper.distance() - near.distance()).max(1.0);
+            scatter += DRIFT_WEIGHT * drift * ratio * ratio;
         }
-        let scatter = found.iter().map(|colour| squared_distance(*colour, mean)).sum::<f32>() / count as f32;
         Some(Known { mean, scatter })
     }
 

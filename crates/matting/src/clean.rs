@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use pixels::Mask;
 
+use crate::crisp::Inside;
 use crate::regions::{Connectivity, Regions};
 
 /// From this value on a pixel counts as part of a piece; what is fainter only follows the piece next to it.
@@ -81,14 +82,17 @@ fn fill_holes(values: &mut [u8], width: usize, limit: usize) {
 }
 
 /// Makes small enclosed spots opaque in which a network was in doubt, such as a rivet that mirrors the
-/// backdrop. A true opening is clear somewhere; a part of glass is larger than `limit` pixels.
-pub(crate) fn fill_doubtful_spots(mask: &mut Mask, limit: usize) {
+/// backdrop. A true opening is clear somewhere; a part of glass is larger than `limit` pixels; a gap between links or
+/// strands does not lie deep inside.
+pub(crate) fn fill_doubtful_spots(mask: &mut Mask, inside: &Inside, limit: usize) {
     let width = mask.width() as usize;
     let values = mask.values_mut();
     let spots = Regions::of(values, width, Connectivity::Eight, |v| v < SPOT);
     let mut lowest = vec![u8::MAX; spots.list.len()];
     for (region, span) in spots.spans() {
-        let least = values[span].iter().copied().min().unwrap_or(u8::MAX);
+        let is_deep = inside.holds(span.start % width, span.start / width)
+            && inside.holds((span.end - 1) % width, span.start / width);
+        let least = values[span].iter().copied().min().filter(|_| is_deep).unwrap_or(0);
         lowest[region] = lowest[region].min(least);
     }
     for (region, span) in spots.spans() {

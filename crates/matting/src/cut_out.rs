@@ -6,7 +6,7 @@ use pixels::{Bitmap, Mask};
 use crate::clean::{Holes, Keep, fill_doubtful_spots};
 use crate::error::{MattingError, check_size};
 use crate::finish::{Finish, finish};
-use crate::refine::{RefineOptions, refine_band};
+use crate::refine::{RefineOptions, network_inside, refine_band};
 use crate::regions::{Connectivity, Regions, Run};
 use crate::square::eroded;
 use crate::studio::{Measured, Studio};
@@ -166,7 +166,8 @@ pub fn matte(bitmap: &Bitmap, network: Option<&Mask>, options: &Options) -> Resu
                     let mut refined = refine_band(bitmap, network, &options.refine)?;
                     let confidence = decidedness(&refined);
                     let spot = refined.values().len() / LARGEST_SPOT;
-                    fill_doubtful_spots(&mut refined, spot);
+                    let inside = network_inside(network, options.refine.source_side);
+                    fill_doubtful_spots(&mut refined, &inside, spot);
                     (refined, Method::Network, confidence, iou)
                 }
             }

@@ -6,12 +6,14 @@
 mod band;
 mod claims;
 mod clean;
+mod crisp;
 mod cut_out;
 mod edges;
 mod error;
 mod finish;
 mod foreground;
 mod front;
+mod glass;
 mod hair;
 mod marks;
 pub mod metrics;

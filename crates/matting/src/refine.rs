@@ -7,11 +7,20 @@
 use pixels::{Bitmap, Mask, Samples};
 
 use crate::band::{self, Start};
+use crate::crisp::{Inside, steepen};
 use crate::error::{MattingError, check_size};
+use crate::glass;
 use crate::source::{Interleaved, Plane, double, halve};
 
-/// A network's alpha is soft and roughly right.
-const NETWORK: Start = Start { doubt: 0.3, has_shades: true };
+/// From here on an alpha is surely product, up to `SURE_OUT` surely background.
+pub(crate) const SURE_IN: u8 = 243;
+pub(crate) const SURE_OUT: u8 = 12;
+
+/// At its own size a network's alpha is seldom wrong on the contour: it knows rims that mirror the backdrop and
+/// contact shadows, which colour alone takes for a mixture …
+const NETWORK: Start = Start { doubt: 0.1, has_shades: true };
+/// … enlarged, it is soft and roughly right.
+const ENLARGED: Start = Start { doubt: 0.25, has_shades: true };
 /// An alpha found by colour is an outline without shades …
 const OUTLINE: Start = Start { doubt: 0.5, has_shades: false };
 /// … that smaller levels correct only where the equation leaves no doubt.
@@ -27,13 +36,14 @@ pub struct RefineOptions {
     pub source_side: u32,
     /// Values up to this become 0, with a ramp above: the haze networks leave on a backdrop. 0 keeps it.
     pub haze: u8,
-    /// Values from this on become 255, with a ramp below: the product is whole. 255 keeps them as they are.
+    /// Far from all background, values from this on become 255, with a ramp below: the product is whole inside.
+    /// 255 keeps them as they are.
     pub solid: u8,
 }
 
 impl Default for RefineOptions {
     fn default() -> Self {
-        Self { source_side: 1024, haze: 20, solid: 235 }
+        Self { source_side: 1024, haze: 20, solid: 215 }
     }
 }
 
@@ -44,33 +54,76 @@ impl Default for RefineOptions {
 /// never appears. An alpha channel of the bitmap is not read. Refuses a mask of another size.
 pub fn refine_band(bitmap: &Bitmap, alpha: &Mask, options: &RefineOptions) -> Result<Mask, MattingError> {
     check_size(bitmap, alpha)?;
-    let levels = levels_for(bitmap, options.source_side);
+    let levels = levels_for(bitmap.width(), bitmap.height(), options.source_side);
     let mut refined = alpha.clone();
-    settle(refined.values_mut(), options);
+    settle(&mut refined, &inside(alpha, levels), options);
     refine_from(bitmap, levels, &mut refined);
+    let clear = clear_parts(bitmap, alpha, levels);
+    for (value, clear) in refined.values_mut().iter_mut().zip(clear.iter().flatten()) {
+        *value = (*value).min(*clear);
+    }
     Ok(refined)
 }
 
+/// What of the picture clear parts cover, found on the level whose pixels are the network's.
+fn clear_parts(bitmap: &Bitmap, alpha: &Mask, levels: usize) -> Option<Vec<u8>> {
+    let mut sizes = vec![(alpha.width() as usize, alpha.height() as usize)];
+    let mut plane = if levels == 0 { Plane::copy(bitmap) } else { Plane::half_of(bitmap) };
+    let mut halved = alpha.values().to_vec();
+    for level in 0..levels {
+        let (width, height) = sizes[level];
+        halved = halve(&halved, width, height);
+        sizes.push((width.div_ceil(2), height.div_ceil(2)));
+        if level > 0 {
+            plane = plane.half();
+        }
+    }
+    let mut cover = glass::clear_parts(&plane, &halved)?;
+    for &(width, height) in sizes[..levels].iter().rev() {
+        cover = double(&cover, width, height).map(|value| value as u8).collect();
+    }
+    Some(cover)
+}
+
+/// The inside of a network's alpha, by the level whose pixels are the network's.
+pub(crate) fn network_inside(alpha: &Mask, source_side: u32) -> Inside {
+    inside(alpha, levels_for(alpha.width(), alpha.height(), source_side))
+}
+
+fn inside(alpha: &Mask, levels: usize) -> Inside {
+    let (mut width, mut height) = (alpha.width() as usize, alpha.height() as usize);
+    let mut halved: Option<Vec<u8>> = None;
+    for _ in 0..levels {
+        halved = Some(halve(halved.as_deref().unwrap_or(alpha.values()), width, height));
+        (width, height) = (width.div_ceil(2), height.div_ceil(2));
+    }
+    Inside::of(halved.as_deref().unwrap_or(alpha.values()), width, levels)
+}
+
 /// Halvings until the longest side is about `source_side`: the level whose pixels are the network's.
-fn levels_for(bitmap: &Bitmap, source_side: u32) -> usize {
-    let scale = f64::from(bitmap.width().max(bitmap.height())) / f64::from(source_side.max(16));
+fn levels_for(width: u32, height: u32, source_side: u32) -> usize {
+    let scale = f64::from(width.max(height)) / f64::from(source_side.max(16));
     scale.log2().round().max(0.0) as usize
 }
 
 /// Cuts the ends off without a step: the value right beyond an end starts from it.
-fn settle(values: &mut [u8], options: &RefineOptions) {
-    let table: Vec<u8> = (0..=255i32)
-        .map(|value| {
-            let (low, high) = (i32::from(options.haze), i32::from(options.solid));
-            let lowered = if value < 2 * low { (2 * (value - low)).max(0) } else { value };
-            let from_top = 255 - high;
-            let raised =
-                if 255 - value < 2 * from_top { 255 - (2 * (255 - value - from_top)).max(0) } else { value };
-            (if value < 128 { lowered } else { raised }) as u8
-        })
+fn settle(alpha: &mut Mask, inside: &Inside, options: &RefineOptions) {
+    let (low, from_top) = (i32::from(options.haze), 255 - i32::from(options.solid));
+    let end = |value: i32, reach: i32| if value < 2 * reach { (2 * (value - reach)).max(0) } else { value };
+    let lowered: Vec<u8> =
+        (0..=255).map(|value| (if value < 128 { end(value, low) } else { value }) as u8).collect();
+    let raised: Vec<u8> = (0..=255)
+        .map(|value| (if value < 128 { end(value, low) } else { 255 - end(255 - value, from_top) }) as u8)
         .collect();
-    for value in values {
-        *value = table[usize::from(*value)];
+    let width = alpha.width() as usize;
+    for (y, row) in alpha.values_mut().chunks_exact_mut(width).enumerate() {
+        for (x, value) in row.iter_mut().enumerate() {
+            // Most are 0 or 255, and need no look at where they are.
+            if !matches!(*value, 0 | u8::MAX) {
+                let table = if inside.holds(x, y) { &raised } else { &lowered };
+                *value = table[usize::from(*value)];
+            }
+        }
     }
 }
 
@@ -80,10 +133,13 @@ fn refine_from(bitmap: &Bitmap, levels: usize, alpha: &mut Mask) {
     if levels > 0 {
         let plane = Plane::half_of(bitmap);
         let start = halve(alpha.values(), width, height);
-        let refined = refine_plane(&plane, start.clone(), levels - 1, NETWORK);
+        let refined = refine_plane(&plane, start.clone(), levels - 1, ENLARGED);
         transfer(alpha.values_mut(), &start, &refined, width, height);
+        solve_full(bitmap, alpha.values_mut(), ENLARGED);
+    } else {
+        steepen(alpha.values_mut(), width);
+        solve_full(bitmap, alpha.values_mut(), NETWORK);
     }
-    solve_full(bitmap, alpha.values_mut(), NETWORK);
 }
 
 /// Refines one reduced level, after the `levels` below it.
@@ -92,8 +148,13 @@ fn refine_plane(plane: &Plane, mut alpha: Vec<u8>, levels: usize, kind: Start) -
         let start = halve(&alpha, plane.width, plane.height);
         let refined = refine_plane(&plane.half(), start.clone(), levels - 1, kind);
         transfer(&mut alpha, &start, &refined, plane.width, plane.height);
+        band::solve(&plane.colours(), plane.width, &mut alpha, kind);
+    } else if kind.has_shades {
+        steepen(&mut alpha, plane.width);
+        band::solve(&plane.colours(), plane.width, &mut alpha, NETWORK);
+    } else {
+        band::solve(&plane.colours(), plane.width, &mut alpha, kind);
     }
-    band::solve(&plane.colours(), plane.width, &mut alpha, kind);
     alpha
 }
 

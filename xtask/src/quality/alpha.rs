@@ -71,9 +71,7 @@ pub fn measure(options: &Options) -> anyhow::Result<String> {
     let mut rows = vec![ours, raw];
     if !options.no_python {
         baselines::work(&options.out, &network.info().sha256)?;
-        for baseline in &ALL {
-            rows.push(read(options, &specs, baseline)?);
-        }
+        rows.extend(read(options, &specs)?);
     }
     Ok(page(options, &specs, &rows, &failed))
 }
@@ -82,19 +80,25 @@ fn folder(options: &Options, spec: &Spec) -> PathBuf {
     options.out.join(format!("{}-{}", spec.name(), options.side))
 }
 
-/// What a baseline wrote, scored.
-fn read(options: &Options, specs: &[Spec], baseline: &baselines::Baseline) -> anyhow::Result<Row> {
-    let score = |spec: &Spec| -> anyhow::Result<Option<Score>> {
+/// What the baselines wrote, scored; each photograph is rendered once for all of them.
+fn read(options: &Options, specs: &[Spec]) -> anyhow::Result<Vec<Row>> {
+    let mut rows: Vec<Row> =
+        ALL.iter().map(|baseline| Row { title: baseline.title.to_owned(), scores: Vec::new() }).collect();
+    for spec in specs {
         let folder = folder(options, spec);
-        let Some(seconds) = baselines::seconds(&folder, baseline) else { return Ok(None) };
-        let bytes = fs::read(folder.join(format!("{}.png", baseline.file)))?;
         let sample: Sample = samples::render(spec)?;
-        Ok(Some(Score::of(&house::decoded(&bytes)?.into_rgba(), &sample, seconds)?))
-    };
-    Ok(Row {
-        title: baseline.title.to_owned(),
-        scores: specs.iter().map(score).collect::<anyhow::Result<_>>()?,
-    })
+        for (baseline, row) in ALL.iter().zip(&mut rows) {
+            let score = match baselines::seconds(&folder, baseline) {
+                Some(seconds) => {
+                    let bytes = fs::read(folder.join(format!("{}.png", baseline.file)))?;
+                    Some(Score::of(&house::decoded(&bytes)?.into_rgba(), &sample, seconds)?)
+                }
+                None => None,
+            };
+            row.scores.push(score);
+        }
+    }
+    Ok(rows)
 }
 
 /// The network's alpha enlarged to the photo, on the photo's own colours.

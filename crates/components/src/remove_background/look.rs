@@ -92,7 +92,7 @@ pub(super) fn look(
     let longest = f64::from(size.0.max(size.1));
     let magnified =
         longest * f64::from(whole.width.max(whole.height)) / f64::from(part.width.max(part.height));
-    let plane = pixels::resize_plane(&glance.plane, size, (part.width, part.height), Filter::Bilinear)?;
+    let plane = pixels::resize_plane(&glance.plane, size, (part.width, part.height), Filter::CatmullRom)?;
     let mask = Mask::new(part.width, part.height, to_mask(&plane))?;
     let alpha = if part == whole {
         mask
