@@ -97,18 +97,21 @@ fn map(
 ) -> Result<Option<(Vec<bool>, f32)>, PixelError> {
     let size = (tones.size.0 as u32, tones.size.1 as u32);
     let count = tones.light.len();
-    let mut oval = Mask::new(size.0, size.1, vec![0; count])?;
-    faces.iter().for_each(|face| fill(&mut oval, &face.oval, scale));
     let spared = spared(size, faces, scale)?;
-    let face_area = oval.values().iter().filter(|value| **value > 0).count();
     let mut inside = vec![false; count];
-    if face_area > 0 {
+    let mut learned = false;
+    // Each face has a colour of its own, and so have the arms that belong to it.
+    for face in faces {
+        let mut oval = Mask::new(size.0, size.1, vec![0; count])?;
+        fill(&mut oval, &face.oval, scale);
+        let pixels = oval.values().iter().filter(|value| **value > 0).count();
         // Well inside, where neither hair nor background is.
-        let core = faded(oval.clone(), face_px * 0.04);
-        let learned = Model::learn(tones, |i| core.values()[i] == 255 && spared.values()[i] == 0);
-        let Some(model) = learned else { return Ok(None) };
-        if area != Area::Face {
-            grow(tones, &model, (face_area as f32 * 0.03) as usize, &mut inside);
+        let core = faded(oval.clone(), face.width * scale * 0.04);
+        let model = Model::learn(tones, |i| core.values()[i] == 255 && spared.values()[i] == 0);
+        let Some(model) = model else { continue };
+        learned = true;
+        if area != Area::Face && !model.is_colourless() {
+            grow(tones, &model, (pixels as f32 * 0.03) as usize, &mut inside);
         }
         // Hair over the forehead and a beard are darker, or far less even.
         let (darkest, calm) = (0.7 * model.light, (5.0 * model.unrest).max(0.05));
@@ -117,7 +120,11 @@ fn map(
                 || model.distance(tones, i) < 16.0 && tones.light[i] > darkest && tones.unrest[i] < calm;
             inside[i] |= oval.values()[i] > 0 && is_skin();
         }
-    } else {
+    }
+    if !learned && (!faces.is_empty() || area != Area::All) {
+        return Ok(None);
+    }
+    if !learned {
         let general = Model::general();
         grow(tones, &general, count / 150, &mut inside);
         // Again with the colour of what was found, which covers more of it and less of all else.
@@ -125,7 +132,7 @@ fn map(
         inside.fill(false);
         grow(tones, &model, count / 150, &mut inside);
     }
-    let face_px = if face_area > 0 { face_px } else { guessed(tones, &inside) };
+    let face_px = if learned { face_px } else { guessed(tones, &inside) };
     close_holes(tones, &mut inside, (face_px * 0.2).powi(2) as usize);
     open(tones.size, &mut inside, face_px * 0.01)?;
     for (inside, (spared, weight)) in inside.iter_mut().zip(spared.values().iter().zip(&tones.weight)) {
