@@ -12,8 +12,7 @@ use crate::{Context, Fault};
 
 /// Longest side at which faces are looked for.
 const SIDE: u32 = 1024;
-/// How often the squares that are looked at are halved while no face is found: the finder sees faces from about a seventh of
-/// a square on.
+/// How often the squares that are looked at are halved: the finder sees faces from about a seventh of a square on.
 const HALVINGS: u32 = 2;
 /// Squares of fewer pixels of the picture are not looked at: a face in them is too small to retouch.
 const SMALLEST: f32 = 256.0;
@@ -49,6 +48,7 @@ pub(super) fn find(
     let small = opaque(&small);
     let scale = whole.0 as f32 / size.0 as f32;
     let longest = size.0.max(size.1) as f32;
+    let mut faces: Vec<(Face, f32, [f32; 3])> = Vec::new();
     for halvings in 0..=HALVINGS {
         let side = longest / (1 << halvings) as f32;
         if halvings > 0 && side * scale < SMALLEST {
@@ -64,23 +64,27 @@ pub(super) fn find(
         }
         proposed.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
         proposed.truncate(MOST);
-        let mut faces: Vec<(Face, f32, [f32; 3])> = Vec::new();
         for (square, found) in proposed {
             context.check_cancelled()?;
-            let Some((face, sure)) = meshed(bitmap, &found.seen_in(square, scale), networks.mesh)? else {
+            let place = found.seen_in(square, scale);
+            // Squares overlap, and a part of a large face may look like a small one.
+            if faces.iter().any(|(.., known)| is_in(place.middle, *known)) {
                 continue;
-            };
+            }
+            let Some((face, sure)) = meshed(bitmap, &place, networks.mesh)? else { continue };
             let place = bounds(&face.oval);
-            if faces.iter().all(|(.., other)| shared(place, *other) < 0.3) {
+            if faces.iter().all(|(.., known)| shared(place, *known) < 0.3) {
                 faces.push((face, sure, place));
             }
         }
-        if !faces.is_empty() {
-            faces.sort_by(|a, b| b.1.total_cmp(&a.1));
-            return Ok(faces.into_iter().map(|(face, sure, _)| (face, sure)).collect());
-        }
     }
-    Ok(Vec::new())
+    faces.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(faces.into_iter().map(|(face, sure, _)| (face, sure)).collect())
+}
+
+/// Whether a point lies in a square: left, top, side.
+fn is_in([x, y]: [f32; 2], [left, top, side]: [f32; 3]) -> bool {
+    (left..left + side).contains(&x) && (top..top + side).contains(&y)
 }
 
 /// Where squares of `side` begin that cover a length, half over each other; one in the middle where it is shorter.

@@ -97,18 +97,22 @@ fn map(
 ) -> Result<Option<(Vec<bool>, f32)>, PixelError> {
     let size = (tones.size.0 as u32, tones.size.1 as u32);
     let count = tones.light.len();
-    let mut oval = Mask::new(size.0, size.1, vec![0; count])?;
-    faces.iter().for_each(|face| fill(&mut oval, &face.oval, scale));
     let spared = spared(size, faces, scale)?;
-    let face_area = oval.values().iter().filter(|value| **value > 0).count();
     let mut inside = vec![false; count];
-    if face_area > 0 {
+    let mut learned = false;
+    // Each face has a colour of its own, and so have the arms that belong to it.
+    for face in faces {
+        let mut oval = Mask::new(size.0, size.1, vec![0; count])?;
+        fill(&mut oval, &face.oval, scale);
+        let pixels = oval.values().iter().filter(|value| **value > 0).count();
         // Well inside, where neither hair nor background is.
-        let core = faded(oval.clone(), face_px * 0.04);
-        let learned = Model::learn(tones, |i| core.values()[i] == 255 && spared.values()[i] == 0);
-        let Some(model) = learned else { return Ok(None) };
-        if area != Area::Face {
-            grow(tones, &model, (face_area as f32 * 0.03) as usize, &mut inside);
+        let core = faded(oval.clone(), face.width * scale * 0.04);
+        let model = Model::learn(tones, |i| core.values()[i] == 255 && spared.values()[i] == 0);
+        let Some(model) = model else { continue };
+        learned = true;
+        if area != Area::Face && !model.is_colourless() {
+            let body = body_of(face, scale, size);
+            grow(tones, &model, (pixels as f32 * 0.03) as usize, body, &mut inside);
         }
         // Hair over the forehead and a beard are darker, or far less even.
         let (darkest, calm) = (0.7 * model.light, (5.0 * model.unrest).max(0.05));
@@ -117,15 +121,20 @@ fn map(
                 || model.distance(tones, i) < 16.0 && tones.light[i] > darkest && tones.unrest[i] < calm;
             inside[i] |= oval.values()[i] > 0 && is_skin();
         }
-    } else {
+    }
+    if !learned && (!faces.is_empty() || area != Area::All) {
+        return Ok(None);
+    }
+    if !learned {
         let general = Model::general();
-        grow(tones, &general, count / 150, &mut inside);
+        let everywhere = Some(Rect { x: 0, y: 0, width: size.0, height: size.1 });
+        grow(tones, &general, count / 150, everywhere, &mut inside);
         // Again with the colour of what was found, which covers more of it and less of all else.
         let Some(model) = Model::learn(tones, |i| inside[i]) else { return Ok(None) };
         inside.fill(false);
-        grow(tones, &model, count / 150, &mut inside);
+        grow(tones, &model, count / 150, everywhere, &mut inside);
     }
-    let face_px = if face_area > 0 { face_px } else { guessed(tones, &inside) };
+    let face_px = if learned { face_px } else { guessed(tones, &inside) };
     close_holes(tones, &mut inside, (face_px * 0.2).powi(2) as usize);
     open(tones.size, &mut inside, face_px * 0.01)?;
     for (inside, (spared, weight)) in inside.iter_mut().zip(spared.values().iter().zip(&tones.weight)) {
@@ -134,9 +143,19 @@ fn map(
     Ok(Some((inside, face_px)))
 }
 
+/// How far the body of a face may reach: a person is about eleven faces tall and as wide with arms stretched out; `None` where none of it is in the picture.
+fn body_of(face: &Face, scale: f32, size: (u32, u32)) -> Option<Rect> {
+    around(&face.oval, scale, 10.0 * face.width * scale, size).map(|square| {
+        // To the sides no farther than a stretched arm.
+        let across = around(&face.oval, scale, 6.0 * face.width * scale, size).unwrap_or(square);
+        Rect { x: across.x, width: across.width, ..square }
+    })
+}
+
 /// Adds the parts of at least `least` pixels that have the colour of the model, are as even as it, and hold enough that is
-/// very close to it.
-fn grow(tones: &Tones, model: &Model, least: usize, inside: &mut [bool]) {
+/// very close to it, within a part of the picture.
+fn grow(tones: &Tones, model: &Model, least: usize, within: Option<Rect>, inside: &mut [bool]) {
+    let Some(within) = within else { return };
     let (lowest, calm) = (0.68 * model.light, (3.0 * model.unrest).max(0.03));
     let warm = |i: usize| tones.red[i] > 0.5 * model.mean[0] && tones.yellow[i] > 0.5 * model.mean[1];
     let like = |i: usize, distance: f32, darkest: f32, brightest: f32| {
@@ -146,7 +165,12 @@ fn grow(tones: &Tones, model: &Model, least: usize, inside: &mut [bool]) {
             && tones.unrest[i] < calm
             && warm(i)
     };
-    let weak: Vec<bool> = (0..inside.len()).map(|i| like(i, 9.0, lowest, model.brightest + 0.12)).collect();
+    let (columns, rows) = (within.x..within.x + within.width, within.y..within.y + within.height);
+    let near = |i: usize| {
+        columns.contains(&((i % tones.size.0) as u32)) && rows.contains(&((i / tones.size.0) as u32))
+    };
+    let weak: Vec<bool> =
+        (0..inside.len()).map(|i| near(i) && like(i, 9.0, lowest, model.brightest + 0.12)).collect();
     let (labels, sizes) = parts(tones.size.0, &weak);
     let mut close = vec![0usize; sizes.len()];
     let mut sums = vec![[0f64; 2]; sizes.len()];

@@ -136,6 +136,11 @@ impl Model {
         }
     }
 
+    /// Whether it has no colour to find more skin by, as in a black and white picture.
+    pub(super) fn is_colourless(&self) -> bool {
+        self.mean[0].hypot(self.mean[1]) < 0.02
+    }
+
     /// Squared Mahalanobis distance of a pixel's colour.
     pub(super) fn distance(&self, tones: &Tones, at: usize) -> f32 {
         self.apart(tones.red[at], tones.yellow[at])
