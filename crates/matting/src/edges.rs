@@ -82,7 +82,7 @@ fn dilated(values: &[u8], width: usize, step: usize) -> Vec<u8> {
             *to = (*to).max(*pair);
         }
     }
-    let beside = if step % 2 == 0 { values } else { &wide };
+    let beside = if step.is_multiple_of(2) { values } else { &wide };
     let mut out = wide.clone();
     for y in 0..height {
         let to = &mut out[y * width..][..width];

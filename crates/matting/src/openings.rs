@@ -217,7 +217,7 @@ impl Grid {
         let coarse = half.filled();
         let beside = |at: usize, limit: usize| {
             let own = at / 2;
-            (own, if at % 2 == 0 { own.saturating_sub(1) } else { (own + 1).min(limit - 1) })
+            (own, if at.is_multiple_of(2) { own.saturating_sub(1) } else { (own + 1).min(limit - 1) })
         };
         let mut out = Vec::with_capacity(self.sums.len());
         for y in 0..self.height {

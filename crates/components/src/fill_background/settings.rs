@@ -86,7 +86,7 @@ pub enum Kind {
 /// How a picture fills the canvas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Fit {
+pub enum Laying {
     /// It covers the canvas; what stands over is cut off.
     Fill,
     /// All of it is seen; around it there is the colour.
@@ -127,7 +127,7 @@ pub struct Settings {
     #[schemars(extend("x-range" = "SHA-256 of an uploaded picture, or null"))]
     pub image: Option<ImageRef>,
     /// How the picture fills the canvas.
-    pub fit: Fit,
+    pub fit: Laying,
     /// The point of the picture, in shares of it, that keeps its place: what is cut off, left free or repeated lies
     /// around it.
     #[schemars(extend("x-range" = "x and y, 0 to 1 each"))]
@@ -151,7 +151,7 @@ impl Default for Settings {
             angle: Number::new(90.0),
             center: Point::new(0.5, 0.5),
             image: None,
-            fit: Fit::Fill,
+            fit: Laying::Fill,
             focus: Point::new(0.5, 0.5),
             tile_width: None,
             falloff: Length::Percent(60.0),
@@ -197,9 +197,9 @@ impl Settings {
     /// How a picture fills the canvas.
     pub(super) fn fitting(&self) -> Fitting {
         match self.fit {
-            Fit::Fill => Fitting::Cover,
-            Fit::Fit => Fitting::Contain,
-            Fit::Tile => Fitting::Tile(self.tile_width.map_or(0.0, |width| width.get() as f32)),
+            Laying::Fill => Fitting::Cover,
+            Laying::Fit => Fitting::Contain,
+            Laying::Tile => Fitting::Tile(self.tile_width.map_or(0.0, |width| width.get() as f32)),
         }
     }
 

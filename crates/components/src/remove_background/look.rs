@@ -188,7 +188,7 @@ pub(super) fn sureness(seen: &Mask) -> f32 {
     }
     let (near_in, near_out) = (haze::dilated(&is_in, width, REACH), haze::dilated(&is_out, width, REACH));
     let doubtful =
-        (0..width * height).filter(|&at| !is_in[at] && !is_out[at] && !(near_in[at] && near_out[at])).count();
+        (0..width * height).filter(|&at| !(is_in[at] || is_out[at] || near_in[at] && near_out[at])).count();
     1.0 - (1.5 * doubtful as f32 / covered as f32).min(1.0)
 }
 

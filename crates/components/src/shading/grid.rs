@@ -92,10 +92,13 @@ pub(super) fn distances(set: &[bool], width: usize) -> Vec<f32> {
     away.iter().map(|&away| away as f32 / 3.0).collect()
 }
 
+/// Values with their weights, and how many there are across and down.
+type Level = (Vec<(f32, f32)>, usize, usize);
+
 /// The plane with smooth values in place of what is hidden, from what lies around it (pull and push, Gortler et al. 1996).
 pub(super) fn continued(plane: &[f32], hidden: &[bool], width: usize) -> Vec<f32> {
     let height = plane.len() / width;
-    let mut levels: Vec<(Vec<(f32, f32)>, usize, usize)> = Vec::new();
+    let mut levels: Vec<Level> = Vec::new();
     let first = plane.iter().zip(hidden).map(|(&v, &hidden)| if hidden { (0.0, 0.0) } else { (v, 1.0) });
     levels.push((first.collect(), width, height));
     while let Some((cells, wide, tall)) = levels.last()
