@@ -6,7 +6,7 @@ use pixels::{Bitmap, Mask};
 use crate::clean::{Holes, Keep, fill_doubtful_spots};
 use crate::error::{MattingError, check_size};
 use crate::finish::{Finish, finish};
-use crate::refine::{RefineOptions, network_inside, refine_band};
+use crate::refine::{RefineOptions, network_inside, open_clear_parts, refine_band};
 use crate::regions::{Connectivity, Regions, Run};
 use crate::square::eroded;
 use crate::studio::{Measured, Studio};
@@ -159,7 +159,8 @@ pub fn matte(bitmap: &Bitmap, network: Option<&Mask>, options: &Options) -> Resu
             };
             match studio.zip(iou).filter(|(studio, iou)| choose(studio, *iou) == Choice::Studio) {
                 Some((studio, agreement)) => {
-                    let alpha = settle_disputes(bitmap, studio.alpha, network, &options.refine)?;
+                    let mut alpha = settle_disputes(bitmap, studio.alpha, network, &options.refine)?;
+                    open_clear_parts(bitmap, network, options.refine.source_side, &mut alpha);
                     (alpha, Method::NetworkStudio, agreement, iou)
                 }
                 None => {

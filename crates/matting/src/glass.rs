@@ -12,7 +12,7 @@ use crate::surface::{Observation, Surface};
 const OBSERVATIONS: usize = 12_000;
 /// The backdrop is known below this residual of the fit and above this share of inliers (colours of 0.0..=100.0).
 const MOST_RESIDUAL: f32 = 3.0;
-const LEAST_INLIERS: f32 = 0.8;
+const LEAST_INLIERS: f32 = 0.7;
 /// The least distance of the backdrop's colour from grey, in 8-bit levels.
 const LEAST_CHROMA: f32 = 14.0;
 /// How far a colour may be from the line of grey to the backdrop, in levels and in shares of the backdrop's chroma.

@@ -58,11 +58,17 @@ pub fn refine_band(bitmap: &Bitmap, alpha: &Mask, options: &RefineOptions) -> Re
     let mut refined = alpha.clone();
     settle(&mut refined, &inside(alpha, levels), options);
     refine_from(bitmap, levels, &mut refined);
-    let clear = clear_parts(bitmap, alpha, levels);
+    open_clear_parts(bitmap, alpha, options.source_side, &mut refined);
+    Ok(refined)
+}
+
+/// Makes clear in `refined` what the picture shows to be glass, whoever took it for solid.
+pub(crate) fn open_clear_parts(bitmap: &Bitmap, network: &Mask, source_side: u32, refined: &mut Mask) {
+    let levels = levels_for(bitmap.width(), bitmap.height(), source_side);
+    let clear = clear_parts(bitmap, network, levels);
     for (value, clear) in refined.values_mut().iter_mut().zip(clear.iter().flatten()) {
         *value = (*value).min(*clear);
     }
-    Ok(refined)
 }
 
 /// What of the picture clear parts cover, found on the level whose pixels are the network's.
