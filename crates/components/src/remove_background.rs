@@ -39,13 +39,15 @@ impl Component for RemoveBackground {
         "Cuts the subject out at full resolution and frees its edges of the old background's colour.";
     const VERSION: u32 = 2;
     const CREDITS: u32 = 5;
-    const CHANGES: Changes = Changes { mask: true, background: true, geometry: true, ..Changes::NONE };
+    const CHANGES: Changes =
+        Changes { mask: true, background: true, geometry: true, tone: true, ..Changes::NONE };
     const EXPENSIVE: bool = true;
 
     type Settings = Settings;
 
     fn changes(settings: &Settings) -> Changes {
-        Changes { geometry: settings.crop, ..Self::CHANGES }
+        // A mask has nothing of the product's tone.
+        Changes { geometry: settings.crop, tone: settings.output == Output::Mask, ..Self::CHANGES }
     }
 
     fn check(settings: &Settings) -> Result<(), String> {
@@ -153,7 +155,7 @@ fn cut_out(
             matting::settle_inside(&opaque, &mut matte.alpha, &options.refine)?;
         }
     }
-    if has_hair(settings) {
+    if settings.edges == Edges::Hair {
         context.check_cancelled()?;
         matting::solve_strands(&opaque, &mut matte.alpha)?;
     }
@@ -177,15 +179,6 @@ fn cut_out(
     }
     judge(frame, settings, trust, network.is_some())?;
     Ok(outcome.foreground)
-}
-
-/// Whether strands are looked for around the outline.
-fn has_hair(settings: &Settings) -> bool {
-    match settings.edges {
-        Edges::Hair => true,
-        Edges::Auto => matches!(settings.mode, Mode::ClothingAndModel | Mode::Clothing),
-        Edges::Soft | Edges::Hard => false,
-    }
 }
 
 /// Keeps the confidence of a result, and refuses what nobody should trust where that was asked for; a network that found next
