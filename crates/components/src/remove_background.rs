@@ -156,7 +156,7 @@ fn cut_out(
             matting::settle_inside(&opaque, &mut matte.alpha, &options.refine)?;
         }
     }
-    if has_hair(settings) {
+    if settings.edges == Edges::Hair {
         context.check_cancelled()?;
         matting::solve_strands(&opaque, &mut matte.alpha)?;
     }
@@ -180,15 +180,6 @@ fn cut_out(
     }
     judge(frame, settings, trust, network.is_some())?;
     Ok(outcome.foreground)
-}
-
-/// Whether strands are looked for around the outline.
-fn has_hair(settings: &Settings) -> bool {
-    match settings.edges {
-        Edges::Hair => true,
-        Edges::Auto => matches!(settings.mode, Mode::ClothingAndModel | Mode::Clothing),
-        Edges::Soft | Edges::Hard => false,
-    }
 }
 
 /// Keeps the confidence of a result, and refuses what nobody should trust where that was asked for; a network that found next

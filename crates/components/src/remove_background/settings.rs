@@ -57,13 +57,14 @@ pub enum Holes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Edges {
-    /// `hair` in the modes for people, `soft` in the others.
+    /// As `soft`.
     Auto,
     /// As it is in the photo, from sharp to out of focus.
     Soft,
     /// About one pixel wide, as an outline drawn by hand: for boxes, bottles and electronics.
     Hard,
-    /// Solved over a wide band, so that strands of hair, fur and fringes are found: for people and textiles.
+    /// Solved over a wide band, so that strands of hair, fur and fringes are found: for people and textiles before an even
+    /// backdrop. Before a busy or very dark one it leaves a veil.
     Hair,
 }
 
