@@ -34,6 +34,9 @@ const DOUBT: u8 = 200;
 const PLATEAU: f32 = 150.0;
 const PLATEAU_SCATTER: f32 = 35.0;
 const PLATEAU_OTHER: f32 = 12.0;
+/// A hole is small up to this share of the product, and so many of one kind are a pattern.
+const HOLE: f64 = 0.01;
+const PATTERN: usize = 5;
 /// What is this much darker than its backdrop, and of its hue to within this ΔE, may be its shadow.
 const SHADED: std::ops::Range<f32> = 0.3..0.99;
 const SHADE: f32 = 4.0;
@@ -50,10 +53,32 @@ pub fn settle_inside(bitmap: &Bitmap, alpha: &mut Mask, options: &RefineOptions)
     small.apply(bitmap, alpha, claims, options)
 }
 
+/// Takes small holes out of `nothing` where there are many of them, for their colours to be judged: a network leaves the
+/// squares of a checked shirt out. Answers which pixels they are; `None` where there are few.
+fn pattern_holes(nothing: &mut [u8], whole: &[u8], width: usize) -> Option<Vec<bool>> {
+    let product = whole.iter().filter(|&&whole| whole == 1).count();
+    let regions = Regions::of(nothing, width, Connectivity::Four, |value| value == 1);
+    let is_small = |index: usize| {
+        let region = &regions.list[index];
+        !region.on_border && region.area as f64 <= HOLE * product as f64
+    };
+    if (0..regions.list.len()).filter(|&index| is_small(index)).count() < PATTERN {
+        return None;
+    }
+    let mut holes = vec![false; nothing.len()];
+    for (_, span) in regions.spans().filter(|(region, _)| is_small(*region)) {
+        holes[span.clone()].fill(true);
+        nothing[span].fill(0);
+    }
+    Some(holes)
+}
+
 /// What is known of one place.
 #[derive(Clone, Copy, Default)]
 struct Place {
     area: usize,
+    /// How many of its pixels are those of small holes.
+    of_holes: usize,
     colour: [f32; 3],
     /// Mean of the backdrop as it goes on behind, with its scatter squared in the last lane.
     behind: [f32; 4],
@@ -70,11 +95,12 @@ struct Place {
 fn judged(small: &Small) -> Vec<i16> {
     let (width, height) = (small.plane.width, small.plane.height);
     let count = width * height;
-    let nothing: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value < NOTHING)).collect();
+    let mut nothing: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value < NOTHING)).collect();
     let whole: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value >= WHOLE)).collect();
     if !nothing.contains(&1) || !whole.contains(&1) {
         return vec![0; count];
     }
+    let holes = pattern_holes(&mut nothing, &whole, width);
     let reach = ((width.max(height) as f64 * SOFT).round() as usize).max(2);
     let soft = dilated(&nothing, width, height, reach);
     let doubtful: Vec<u8> = (0..count).map(|at| u8::from(soft[at] == 0 && whole[at] == 0)).collect();
@@ -91,6 +117,7 @@ fn judged(small: &Small) -> Vec<i16> {
         let place = &mut found[place];
         for at in span {
             place.area += 1;
+            place.of_holes += usize::from(holes.as_ref().is_some_and(|holes| holes[at]));
             let value = small.alpha[at];
             place.least = place.least.min(value);
             place.alpha += f64::from(value);
@@ -117,7 +144,15 @@ fn judged(small: &Small) -> Vec<i16> {
             }
         }
     }
-    let verdicts: Vec<i16> = found.iter().map(Place::verdict).collect();
+    let mut verdicts: Vec<i16> = found.iter().map(Place::verdict).collect();
+    let is_print = |place: &Place, verdict: i16| place.of_holes > 0 && verdict == 255;
+    let prints = found.iter().zip(&verdicts).filter(|(place, verdict)| is_print(place, **verdict)).count();
+    for (place, verdict) in found.iter().zip(&mut verdicts) {
+        // One hole with another colour in it shows something behind the product; many are its pattern.
+        if place.of_holes > 0 && (*verdict < 0 || prints < PATTERN) {
+            *verdict = 0;
+        }
+    }
     let mut claims = vec![0i16; count];
     for (place, span) in places.spans() {
         claims[span].fill(verdicts[place]);
@@ -298,6 +333,32 @@ mod tests {
         // What the alpha is sure of is a part of the product that looks like its backdrop.
         assert_eq!(middle([210, 213, 212], 255), 255);
         assert!(middle([210, 213, 212], 235) >= 230);
+    }
+
+    #[test]
+    fn many_holes_of_a_colour_that_is_not_the_backdrops_are_a_pattern() {
+        let square = |at: u32, count: u32| {
+            let (x, y) = (at % SIZE, at / SIZE);
+            let inside = (60..180).contains(&x) && (60..180).contains(&y);
+            inside && x % 24 < 10 && y % 24 < 10 && (y - 60) / 24 * 5 + (x - 60) / 24 < count
+        };
+        let product = |at: u32| (40..200).contains(&(at % SIZE)) && (40..200).contains(&(at / SIZE));
+        let after = |holes: [u8; 3], count: u32| {
+            let colour = |at: u32| match (square(at, count), product(at)) {
+                (true, _) => holes,
+                (_, true) => [90, 140, 120],
+                _ => [128, 128, 126],
+            };
+            let samples = (0..SIZE * SIZE).flat_map(colour).collect();
+            let alpha = (0..SIZE * SIZE).map(|at| if product(at) && !square(at, count) { 255 } else { 0 });
+            let bitmap = Bitmap::from_u8(SIZE, SIZE, Channels::Rgb, samples).expect("square");
+            let mut alpha = Mask::new(SIZE, SIZE, alpha.collect()).expect("square");
+            settle_inside(&bitmap, &mut alpha, &RefineOptions::default()).expect("the same size");
+            alpha.values()[(SIZE * 76 + 76) as usize]
+        };
+        assert_eq!(after([20, 22, 24], 20), 255, "a checked shirt");
+        assert_eq!(after([128, 128, 126], 20), 0, "a net");
+        assert_eq!(after([20, 22, 24], 2), 0, "something is seen through two openings");
     }
 
     #[test]
