@@ -34,9 +34,15 @@ const DOUBT: u8 = 200;
 const PLATEAU: f32 = 150.0;
 const PLATEAU_SCATTER: f32 = 35.0;
 const PLATEAU_OTHER: f32 = 12.0;
+/// A place is product by its colour only where its alpha is as even as this: strands are there and not there.
+const EVEN: f32 = 45.0;
 /// A hole is small up to this share of the product, and so many of one kind are a pattern.
 const HOLE: f64 = 0.01;
 const PATTERN: usize = 5;
+/// At least one pixel in so many of such a place is of the hole itself …
+const HOLLOW: usize = 4;
+/// … and its colour is at least this share of the product's contrast away from the backdrop.
+const OWN: f32 = 0.75;
 /// What is this much darker than its backdrop, and of its hue to within this ΔE, may be its shadow.
 const SHADED: std::ops::Range<f32> = 0.3..0.99;
 const SHADE: f32 = 4.0;
@@ -93,16 +99,26 @@ struct Place {
 }
 
 fn judged(small: &Small) -> Vec<i16> {
-    let (width, height) = (small.plane.width, small.plane.height);
-    let count = width * height;
+    let width = small.plane.width;
     let mut nothing: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value < NOTHING)).collect();
     let whole: Vec<u8> = small.alpha.iter().map(|&value| u8::from(value >= WHOLE)).collect();
     if !nothing.contains(&1) || !whole.contains(&1) {
-        return vec![0; count];
+        return vec![0; small.alpha.len()];
     }
-    let holes = pattern_holes(&mut nothing, &whole, width);
+    let mut claims = claims(small, &nothing, &whole, None);
+    if let Some(holes) = pattern_holes(&mut nothing, &whole, width) {
+        let printed = self::claims(small, &nothing, &whole, Some(&holes));
+        claims.iter_mut().zip(printed).for_each(|(claim, printed)| *claim = (*claim).max(printed));
+    }
+    claims
+}
+
+/// What becomes of each doubtful place; with `holes`, of those alone, and only what is a pattern of the product.
+fn claims(small: &Small, nothing: &[u8], whole: &[u8], holes: Option<&[bool]>) -> Vec<i16> {
+    let (width, height) = (small.plane.width, small.plane.height);
+    let count = width * height;
     let reach = ((width.max(height) as f64 * SOFT).round() as usize).max(2);
-    let soft = dilated(&nothing, width, height, reach);
+    let soft = dilated(nothing, width, height, reach);
     let doubtful: Vec<u8> = (0..count).map(|at| u8::from(soft[at] == 0 && whole[at] == 0)).collect();
     let places = Regions::of(&doubtful, width, Connectivity::Four, |value| value == 1);
     if places.list.iter().all(|place| place.area < LEAST) {
@@ -110,14 +126,14 @@ fn judged(small: &Small) -> Vec<i16> {
     }
     let lab = Lab::new();
     let colours: Vec<[f32; 3]> = small.plane.rgb.as_chunks::<3>().0.iter().map(|rgb| lab.of(rgb)).collect();
-    let behind = Grid::of(&colours, &nothing, width).filled();
-    let around = Grid::of(&colours, &whole, width).filled();
+    let behind = Grid::of(&colours, nothing, width).filled();
+    let around = Grid::of(&colours, whole, width).filled();
     let mut found = vec![Place { least: u8::MAX, ..Place::default() }; places.list.len()];
     for (place, span) in places.spans() {
         let place = &mut found[place];
         for at in span {
             place.area += 1;
-            place.of_holes += usize::from(holes.as_ref().is_some_and(|holes| holes[at]));
+            place.of_holes += usize::from(holes.is_some_and(|holes| holes[at]));
             let value = small.alpha[at];
             place.least = place.least.min(value);
             place.alpha += f64::from(value);
@@ -145,12 +161,13 @@ fn judged(small: &Small) -> Vec<i16> {
         }
     }
     let mut verdicts: Vec<i16> = found.iter().map(Place::verdict).collect();
-    let is_print = |place: &Place, verdict: i16| place.of_holes > 0 && verdict == 255;
-    let prints = found.iter().zip(&verdicts).filter(|(place, verdict)| is_print(place, **verdict)).count();
-    for (place, verdict) in found.iter().zip(&mut verdicts) {
+    if holes.is_some() {
+        let prints: Vec<bool> =
+            found.iter().zip(&verdicts).map(|(place, verdict)| *verdict == 255 && place.is_print()).collect();
         // One hole with another colour in it shows something behind the product; many are its pattern.
-        if place.of_holes > 0 && (*verdict < 0 || prints < PATTERN) {
-            *verdict = 0;
+        let is_pattern = prints.iter().filter(|is_print| **is_print).count() >= PATTERN;
+        for (verdict, is_print) in verdicts.iter_mut().zip(prints) {
+            *verdict = if is_pattern && is_print { 255 } else { 0 };
         }
     }
     let mut claims = vec![0i16; count];
@@ -193,12 +210,13 @@ impl Place {
             && from_behind * CONTRAST < from_around
             && contrast > 8.0 + scatter
             && self.least < DOUBT;
-        let is_other = from_behind >= OTHER + OTHER_SCATTER * scatter
-            // Something half covered has a colour between: nearer the product than that, it is product.
-            && (open <= ENCLOSED && from_around < 1.5 * from_behind || from_around < 0.4 * from_behind);
         // Strands are there and not there; a lamp that a network half took is so all over.
         let mean = (self.alpha / self.area as f64) as f32;
         let uneven = ((self.squares / self.area as f64) as f32 - mean * mean).max(0.0).sqrt();
+        let is_other = from_behind >= OTHER + OTHER_SCATTER * scatter
+            && (uneven <= EVEN || self.of_holes > 0)
+            // Something half covered has a colour between: nearer the product than that, it is product.
+            && (open <= ENCLOSED && from_around < 1.5 * from_behind || from_around < 0.4 * from_behind);
         let is_plateau = mean >= PLATEAU
             && uneven <= PLATEAU_SCATTER
             && from_behind >= PLATEAU_OTHER + OTHER_SCATTER * scatter;
@@ -213,6 +231,13 @@ impl Place {
 }
 
 impl Place {
+    /// Whether it is a hole of a colour of its own: between strands there is a mixture of product and backdrop.
+    fn is_print(&self) -> bool {
+        let between = |a: &[f32], b: &[f32]| (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f32>().sqrt();
+        let from_behind = between(&self.colour, &self.behind);
+        self.of_holes * HOLLOW >= self.area && from_behind >= OWN * between(&self.around, &self.behind)
+    }
+
     /// Whether it has the colour of the backdrop in less light: hue as it is, chroma and lightness reduced alike.
     fn is_shade(&self) -> bool {
         let [l, a, b] = self.colour;
