@@ -34,7 +34,8 @@ const DOUBT: u8 = 200;
 const PLATEAU: f32 = 150.0;
 const PLATEAU_SCATTER: f32 = 35.0;
 const PLATEAU_OTHER: f32 = 12.0;
-/// A place is product by its colour only where its alpha is as even as this: strands are there and not there.
+/// What is open to the background is product by its colour only where its alpha is as even as this: strands are there
+/// and not there.
 const EVEN: f32 = 45.0;
 /// A hole is small up to this share of the product, and so many of one kind are a pattern.
 const HOLE: f64 = 0.01;
@@ -214,9 +215,9 @@ impl Place {
         let mean = (self.alpha / self.area as f64) as f32;
         let uneven = ((self.squares / self.area as f64) as f32 - mean * mean).max(0.0).sqrt();
         let is_other = from_behind >= OTHER + OTHER_SCATTER * scatter
-            && (uneven <= EVEN || self.of_holes > 0)
             // Something half covered has a colour between: nearer the product than that, it is product.
-            && (open <= ENCLOSED && from_around < 1.5 * from_behind || from_around < 0.4 * from_behind);
+            && (open <= ENCLOSED && from_around < 1.5 * from_behind
+                || uneven <= EVEN && from_around < 0.4 * from_behind);
         let is_plateau = mean >= PLATEAU
             && uneven <= PLATEAU_SCATTER
             && from_behind >= PLATEAU_OTHER + OTHER_SCATTER * scatter;
