@@ -50,7 +50,7 @@ fn other_spaces_come_back_as_the_same_colours() {
             assert_eq!(decoded.source_profile, name);
             // Half a level of a bright channel is several levels of a dark one, once the matrix has mixed them.
             let worst = worst(&decoded.bitmap, &picture);
-            assert!(worst <= 4, "{encoding:?} {space} {worst}");
+            assert!(worst <= 8, "{encoding:?} {space} {worst}");
             let pairs = bytes(&decoded.bitmap).iter().zip(bytes(&picture));
             let sum: u32 = pairs.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
             assert!(sum < 64 * 48 * 3 * 2 / 5, "{encoding:?} {space} {sum}");
@@ -209,7 +209,7 @@ fn clipping_paths_lie_where_programs_look_for_them() {
     assert!(blocks.starts_with(b"8BIM\x07\xd0\x06Path 1\0"));
     // One that does not fit into one segment is divided.
     let mut many = path.clone();
-    many.subpaths = std::iter::repeat_n(path.subpaths[0].clone(), 600).collect();
+    many.subpaths = std::iter::repeat_n(path.subpaths[0].clone(), 2000).collect();
     let large = EncodeOptions {
         clipping_path: Some(ClippingPath { path: many, name: "many".to_owned() }),
         ..options(Encoding::jpeg(90))
