@@ -74,8 +74,10 @@ fn refinement_takes_most_of_the_error_of_a_coarse_alpha() {
                     (band_mae(&network, &exact, 4).unwrap(), band_mae(&alpha, &exact, 4).unwrap());
                 // Texture on both sides leaves the equation in doubt; elsewhere it is nearly exact.
                 let share = match (backdrop, material) {
-                    (Backdrop::Striped, Material::Patterned) => 0.7,
-                    (Backdrop::Striped, _) | (_, Material::Patterned) => 0.6,
+                    (Backdrop::Striped, Material::Patterned) => 0.67,
+                    (Backdrop::Coloured, Material::Patterned) => 0.6,
+                    (Backdrop::Gradient, Material::Patterned) => 0.56,
+                    (Backdrop::Striped, _) | (_, Material::Patterned) => 0.5,
                     _ => 0.15,
                 };
                 assert!(
@@ -101,7 +103,7 @@ fn white_highlights_on_the_rim_are_not_eaten() {
     let scene = Scene { material: Material::Glossy, ..Scene::new(Shape::Mug, Backdrop::White) };
     let (alpha, _, exact) = refined(&scene, 160);
     let eaten = alpha.values().iter().zip(exact.values()).filter(|&(&a, &e)| e == 255 && a < 128).count();
-    assert!(eaten < 80, "{eaten} pixels of the product became background");
+    assert!(eaten < 75, "{eaten} pixels of the product became background");
 }
 
 #[test]
