@@ -81,11 +81,10 @@ fn input_of(case: &Path) -> PathBuf {
     let scene = fs::read_to_string(case.join("scene.txt")).expect("a case has `in.*` or `scene.txt`");
     let path = case.join("in.png");
     fs::write(&path, png(&drawn(scene.trim()))).expect("written");
-    if scene.trim() == "cup with a shadow" {
-        fs::write(case.join("cut.png"), png(&scene::cup_cut_out())).expect("written");
-    }
-    if let Ok(second) = fs::read_to_string(case.join("scene-2.txt")) {
-        fs::write(case.join("in-2.png"), png(&drawn(second.trim()))).expect("written");
+    for (named, picture) in [("scene-2.txt", "in-2.png"), ("scene-cut.txt", "cut.png")] {
+        if let Ok(scene) = fs::read_to_string(case.join(named)) {
+            fs::write(case.join(picture), png(&drawn(scene.trim()))).expect("written");
+        }
     }
     path
 }

@@ -11,6 +11,7 @@ use crate::claims::Small;
 use crate::marks::Mark;
 use crate::palette::Palette;
 use crate::regions::{Connectivity, Regions};
+use crate::square::beside;
 
 /// How far a stroke spreads, in units of cost (ΔE).
 const LIMIT: f32 = 40.0;
@@ -130,14 +131,9 @@ impl<'a> Front<'a> {
                 continue;
             }
             reached[at] = Some(from);
-            let (x, y) = (at % width, at / width);
-            let beside = [
-                (x > 0).then(|| at - 1),
-                (x + 1 < width).then(|| at + 1),
-                (y > 0).then(|| at - width),
-                (y + 1 < height).then(|| at + width),
-            ];
-            for next in beside.into_iter().flatten().filter(|&next| reached[next].is_none()) {
+            for next in
+                beside(at, width, height).into_iter().flatten().filter(|&next| reached[next].is_none())
+            {
                 let to = distance + (FINE * self.step(at, next, from.side)).max(1.0) as usize;
                 if to <= most {
                     queues[to].push((next as u32, from));
@@ -152,14 +148,7 @@ impl<'a> Front<'a> {
         let claims: Vec<i16> = reached.iter().map(claim).collect();
         // Colours are means of three by three pixels, so that fronts stop a pixel before an edge.
         let grown = |at: usize| {
-            let (x, y) = (at % width, at / width);
-            let beside = [
-                (x > 0).then(|| at - 1),
-                (x + 1 < width).then(|| at + 1),
-                (y > 0).then(|| at - width),
-                (y + 1 < height).then(|| at + width),
-            ];
-            let claimed = beside.into_iter().flatten().map(|next| claims[next]);
+            let claimed = beside(at, width, height).into_iter().flatten().map(|next| claims[next]);
             let (most, least) =
                 claimed.fold((0, 0), |(most, least), claim| (claim.max(most), claim.min(least)));
             if claims[at] != 0 || reached[at].is_some() { claims[at] } else { most + least }

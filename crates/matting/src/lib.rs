@@ -14,6 +14,7 @@ mod finish;
 mod foreground;
 mod front;
 mod glass;
+mod grid;
 mod hair;
 mod marks;
 pub mod metrics;

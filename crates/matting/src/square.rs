@@ -1,4 +1,16 @@
-//! Erosion and dilation of masks of 0 and 1 by a square, in time that does not depend on its size.
+//! What lies around a pixel: its neighbours, and erosion and dilation of masks of 0 and 1 by a square, in time that does not
+//! depend on its size.
+
+/// The pixels left, right, above and below one; `None` beyond the picture.
+pub(crate) fn beside(at: usize, width: usize, height: usize) -> [Option<usize>; 4] {
+    let (x, y) = (at % width, at / width);
+    [
+        (x > 0).then(|| at - 1),
+        (x + 1 < width).then(|| at + 1),
+        (y > 0).then(|| at - width),
+        (y + 1 < height).then(|| at + width),
+    ]
+}
 
 /// Erosion of a mask of 0 and 1 by a square of side `2 * radius + 1`, by running counts. What lies beyond the
 /// picture counts as 0.
