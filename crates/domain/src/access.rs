@@ -1,5 +1,7 @@
 //! Who may ask: organizations, users, roles, and the connections (devices, credentials) that act for them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConnectionId, GrantId, OrgId, OrgVersion, UserId};
@@ -90,6 +92,35 @@ pub struct Caller {
     pub memberships: Vec<(OrgId, Role)>,
     /// The organization their token was made for.
     pub selected: Option<OrgId>,
+    /// What their token allows.
+    pub scopes: Scopes,
+}
+
+/// What a token allows, in the words of whoever asks for it: `runs:create`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scopes {
+    /// Whatever its user may do.
+    #[default]
+    All,
+    /// These alone.
+    Only(BTreeSet<String>),
+}
+
+impl Scopes {
+    /// What a connection's scope says: one that names no `resource:verb` limits nothing.
+    pub fn of(scope: &str) -> Self {
+        let named: BTreeSet<String> =
+            scope.split_whitespace().filter(|name| name.contains(':')).map(str::to_owned).collect();
+        if named.is_empty() { Self::All } else { Self::Only(named) }
+    }
+
+    /// Whether it allows that.
+    pub fn allow(&self, scope: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(named) => named.contains(scope),
+        }
+    }
 }
 
 impl Caller {

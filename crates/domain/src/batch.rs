@@ -1,6 +1,10 @@
 //! A batch: runs of one organization that their owner counts together. People call it an order.
 
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
 use crate::id::{OrgId, UserId, WorkflowId};
+use crate::request::Request;
 use crate::run::Status;
 use crate::time::Timestamp;
 
@@ -15,11 +19,25 @@ pub struct BatchRef {
     pub created_at: Option<Timestamp>,
 }
 
+/// The UUID that stands for a batch's id where only a UUID can stand: the id itself where it is one, or else one of version
+/// 8 (RFC 9562) made of the organization and the id.
+pub fn handle(org: OrgId, id: &str) -> Uuid {
+    if let Ok(uuid) = Uuid::try_parse(id) {
+        return uuid;
+    }
+    let digest = Sha256::new().chain_update(org.0.as_bytes()).chain_update(id).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// A batch, counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Its id.
     pub id: String,
+    /// The same as a UUID: its id where that is one.
+    pub handle: Uuid,
     /// Whose it is.
     pub org: OrgId,
     /// The first name that any of its runs gave it.
@@ -38,6 +56,48 @@ pub struct Batch {
     pub charged: u64,
     /// How many of them are in each status.
     pub counts: Counts,
+    /// How many runs it has when it is whole; `None` for one that may grow.
+    pub size: Option<u64>,
+    /// What was asked for, for a batch that was asked for as a whole.
+    pub request: Option<Request>,
+    /// Where to tell of its end.
+    pub webhooks: Vec<String>,
+    /// When its first run was taken by a worker.
+    pub started_at: Option<Timestamp>,
+    /// When its last run ended; of one that may grow, the last so far.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchEnd {
+    /// Every run succeeded.
+    Succeeded,
+    /// Some did.
+    PartlySucceeded,
+    /// None did, and one failed or was never paid.
+    Failed,
+    /// Every run was cancelled.
+    Cancelled,
+}
+
+impl BatchEnd {
+    /// Its name in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::PartlySucceeded => "partly_succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The end of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Succeeded, Self::PartlySucceeded, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|end| end.as_str() == text)
+    }
 }
 
 /// How many runs are in each status.
@@ -90,6 +150,26 @@ impl BatchState {
 }
 
 impl Batch {
+    /// How it ended, once it has: when none of its runs waits, is worked on or is looked at, and it is whole. Runs that could
+    /// not be paid have ended: nothing more happens to them by itself.
+    pub fn end(&self) -> Option<BatchEnd> {
+        let count = |status| self.counts.in_status(status);
+        let under_way = count(Status::Queued) + count(Status::Running) + count(Status::InReview);
+        if under_way > 0 || self.runs == 0 || self.size.is_some_and(|size| self.runs < size) {
+            return None;
+        }
+        let succeeded = count(Status::Succeeded);
+        Some(if succeeded == self.runs {
+            BatchEnd::Succeeded
+        } else if succeeded > 0 {
+            BatchEnd::PartlySucceeded
+        } else if count(Status::Cancelled) == self.runs {
+            BatchEnd::Cancelled
+        } else {
+            BatchEnd::Failed
+        })
+    }
+
     /// Where it stands.
     pub fn state(&self) -> BatchState {
         let any = |status| self.counts.in_status(status) > 0;

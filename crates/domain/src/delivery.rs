@@ -1,7 +1,8 @@
 //! Deliveries: an event on its way to one address, attempt by attempt.
 
 use crate::event::Event;
-use crate::id::DeliveryId;
+use crate::id::{DeliveryId, SecretId, SubscriptionId};
+use crate::request::Face;
 use crate::time::{Millis, Timestamp};
 
 /// An event on its way to one address.
@@ -13,6 +14,16 @@ pub struct Delivery {
     pub event: Event,
     /// To which address.
     pub address: String,
+    /// The face that words it.
+    pub face: Face,
+    /// The subscription it is for; none for an address that was named with what it tells of.
+    pub subscription: Option<SubscriptionId>,
+    /// Whether the event made it, rather than somebody who asked for it once more.
+    pub is_automatic: bool,
+    /// The body, once it was worded: the same with every attempt.
+    pub body: Option<Vec<u8>>,
+    /// The secret that signed the latest attempt, where secrets have ids.
+    pub secret: Option<SecretId>,
     /// Attempts made so far, those before a redelivery included.
     pub attempts: u32,
     /// Where it stands.
@@ -104,7 +115,7 @@ pub struct Report {
 
 impl Report {
     /// How much of an answer is kept, in bytes.
-    pub const ANSWER_BYTES_MAX: usize = 1024;
+    pub const ANSWER_BYTES_MAX: usize = 4096;
 }
 
 /// What becomes of a delivery after an attempt.
@@ -153,6 +164,15 @@ pub struct DeliveryFilter {
     pub run: Option<crate::id::RunId>,
     /// Those in this state.
     pub status: Option<DeliveryStatus>,
+}
+
+/// What a delivery tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A run.
+    Run(crate::id::RunId),
+    /// A batch, by its handle.
+    Batch(uuid::Uuid),
 }
 
 /// The host and port an address names, as receivers are told apart: `hooks.example:443`. Not for deciding what may be

@@ -54,6 +54,18 @@ id! {
     DeliveryId,
     /// One line of the ledger.
     EntryId,
+    /// A picture that an organization keeps under a name.
+    AssetId,
+    /// A folder of assets.
+    FolderId,
+    /// One measurement of a picture's quality.
+    EvaluationId,
+    /// An address that is told of everything of a kind in an organization.
+    SubscriptionId,
+    /// A secret that signs what an organization is told.
+    SecretId,
+    /// One line of a run's log.
+    LogId,
     /// One attempt's hold on a run; a new one for every attempt, so that an old one proves nothing.
     LeaseToken,
 }

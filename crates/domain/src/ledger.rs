@@ -1,6 +1,6 @@
 //! Credits: whole numbers that move only through ledger entries. The balance is the sum of the entries, never negative.
 
-use crate::id::{EntryId, OrgId, RunId, UserId};
+use crate::id::{EntryId, EvaluationId, OrgId, RunId, UserId};
 use crate::time::Timestamp;
 
 /// Why credits moved.
@@ -8,9 +8,9 @@ use crate::time::Timestamp;
 pub enum Kind {
     /// Credits given: at the start, or by an administrator.
     Grant,
-    /// Credits taken for a run, at its creation or at the retry that pays for it; at most once a run.
+    /// Credits taken for a run or an evaluation, at its creation or at the retry that pays for it; at most once for each.
     Charge,
-    /// A run's credits given back; at most once a run.
+    /// The credits of a run or an evaluation given back; at most once for each.
     Refund,
 }
 
@@ -43,8 +43,10 @@ pub struct Entry {
     pub amount: i64,
     /// The balance after it.
     pub balance: i64,
-    /// The run it is for, unless it is a grant.
+    /// The run it is for, if it is for one.
     pub run: Option<RunId>,
+    /// The evaluation it is for, if it is for one.
+    pub evaluation: Option<EvaluationId>,
     /// Who gave them, where a person did.
     pub by: Option<UserId>,
     /// What for, in their words; empty if nothing was said.

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::id::{OrgId, RunId, UserId, VersionId, WorkflowId};
 use crate::image::{ContentHash, FileName, Image};
+use crate::request::{Request, Source};
 use crate::review::Review;
 use crate::time::{Millis, Timestamp};
+use crate::workflow::Step;
 
 /// One picture through one workflow version.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,22 +29,32 @@ pub struct Run {
     pub user: UserId,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// The picture it works on.
-    pub input: Image,
+    /// The picture it works on; `None` until it is fetched, and for a run that failed before it was.
+    pub input: Option<Image>,
     /// That picture's file name.
     pub input_name: FileName,
     /// Further pictures that go into the same result, in order; for workflows with a step that takes several.
     pub more_inputs: Vec<NamedImage>,
+    /// Pictures that are not there yet: fetched before work on it begins. Empty once they are there.
+    pub sources: Vec<Source>,
     /// The batch it is counted in, if any.
     pub batch: Option<String>,
+    /// Its place in that batch, from 0, where the batch has places.
+    pub place: Option<u32>,
     /// The caller's own words on it, given back exactly as given.
     pub labels: BTreeMap<String, String>,
     /// Settings for this run alone, keyed by step label or component; an object.
     pub overrides: Value,
+    /// Steps for this run alone, in place of its version's.
+    pub steps: Option<Vec<Step>>,
+    /// What was asked for, as the face took it that it came through; `None` where that says no more than the rest.
+    pub request: Option<Request>,
     /// Where to tell of its end.
     pub webhooks: Vec<String>,
-    /// Credits it costs (the version's price).
+    /// Credits it costs.
     pub price: u32,
+    /// When they are its owner's to pay.
+    pub terms: Terms,
     /// Credits taken for it so far: 0 or its price.
     pub charged: u32,
     /// What its owner said about the result, if anything.
@@ -62,6 +74,32 @@ pub struct NamedImage {
     pub name: FileName,
 }
 
+/// When a run's credits are due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Terms {
+    /// At its acceptance, and kept whatever comes of it. A balance too low files it as unpaid.
+    #[default]
+    AtAcceptance,
+    /// For a success only: they are set aside at its acceptance, and given back if it fails or is cancelled. A balance too
+    /// low refuses it.
+    ForSuccess,
+}
+
+impl Terms {
+    /// Its name in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtAcceptance => "at_acceptance",
+            Self::ForSuccess => "for_success",
+        }
+    }
+
+    /// The terms of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::AtAcceptance, Self::ForSuccess].into_iter().find(|terms| terms.as_str() == text)
+    }
+}
+
 /// What an owner says about a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feedback {
@@ -69,6 +107,9 @@ pub struct Feedback {
     pub thumbs_up: bool,
     /// Pictures that show what they wanted.
     pub expected: Vec<ContentHash>,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Where a run stands. A time or a result that exists only in one state lives inside that state.

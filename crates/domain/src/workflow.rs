@@ -45,6 +45,8 @@ pub struct Workflow {
     pub name: String,
     /// Who made it.
     pub author: Author,
+    /// The model that it stands for, by the name its face gives it; such a workflow is in no list.
+    pub model: Option<String>,
     /// Since when it is archived: kept, but in nobody's way, and no run may begin.
     pub archived_at: Option<Timestamp>,
     /// The version.

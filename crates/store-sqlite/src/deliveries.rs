@@ -1,95 +1,180 @@
 //! Deliveries: recorded with the state they tell of, taken on a lease, settled attempt by attempt.
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use async_trait::async_trait;
+use domain::batch::BatchEnd;
 use domain::delivery::{
-    Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report, receiver,
+    About, Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report, receiver,
 };
-use domain::event::Event;
-use domain::id::{DeliveryId, EventId, LeaseToken, OrgId, RunId, UserId};
+use domain::event::{Event, Kind, Told, What};
+use domain::id::{DeliveryId, EvaluationId, EventId, LeaseToken, OrgId, RunId, SecretId, SubscriptionId, UserId};
 use domain::page::{Cursor, Slice};
+use domain::request::Face;
 use domain::run::Status;
 use domain::time::{Millis, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
-use store::{Deliveries, Redelivery, StoreError, Taken, Taking, WebhookSecret, WebhookSecrets};
+use store::{Deliveries, Redelivery, StoreError, Taken, Taking, ToldAgain, WebhookSecret, WebhookSecrets};
 use tracing::error;
 use uuid::{Builder, Uuid};
 
-use crate::audit::record;
+use crate::audit;
+use crate::batches::batch_by;
 use crate::database::Sqlite;
 use crate::error::store_error;
-use crate::rows::{self, RUN_COLUMNS, named, time, unreadable, uuid};
+use crate::evaluations;
+use crate::rows::{self, RUN_COLUMNS, maybe_uuid, named, time, unreadable, uuid};
 use crate::sql::Sql;
 use crate::writer::Tx;
 
-/// Records an event, once for each different address, if this status is worth telling. To be called once the run's row
-/// says what is to be told.
+/// Records an event for each different address that was named with what it is about, and for each subscription to its kind,
+/// if it is worth telling. To be called once the row of what it is about says what is to be told.
 pub(crate) fn record_event(
     tx: &Tx<'_>,
     event: EventId,
     org: OrgId,
-    run: RunId,
+    what: What,
+    face: Option<&Face>,
     addresses: &[String],
-    status: Status,
 ) -> Result<(), StoreError> {
-    if !Event::tells(status) {
-        return Ok(());
-    }
+    let Some(kind) = what.kind() else { return Ok(()) };
     for (index, address) in addresses.iter().enumerate() {
-        if addresses[..index].contains(address) {
-            continue;
+        if !addresses[..index].contains(address) {
+            let face = face.map_or("", |face| face.0.as_str());
+            record(tx, &Recording { event, org, what, kind, face, address, subscription: None, automatic: true })?;
         }
+    }
+    let subscribed = tx.conn.all(
+        "SELECT id, face, address FROM subscriptions
+         WHERE org = ?1 AND disabled_at IS NULL AND EXISTS (SELECT 1 FROM json_each(kinds) WHERE value = ?2)",
+        params![org.0.as_bytes(), kind.as_str()],
+        |row| Ok((SubscriptionId(uuid(row, 0)?), row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+    )?;
+    for (id, face, address) in subscribed {
+        let (face, address) = (face.as_str(), address.as_str());
+        record(tx, &Recording { event, org, what, kind, face, address, subscription: Some(id), automatic: true })?;
         tx.conn.exec(
-            "INSERT INTO deliveries (id, event, org, run, address, receiver, at, status, started_at, finished_at, charged,
-                                     result, failure, state, due_at)
-             SELECT ?1, ?2, ?3, id, ?5, ?6, ?7, ?8, started_at, finished_at, charged, result, failure, 'pending', ?7
-             FROM runs WHERE id = ?4",
-            params![
-                fresh_id(tx)?.as_bytes(),
-                event.0.as_bytes(),
-                org.0.as_bytes(),
-                run.0.as_bytes(),
-                address,
-                receiver(address),
-                tx.now.0,
-                status.as_str(),
-            ],
+            "UPDATE subscriptions SET last_event_at = ?2 WHERE id = ?1",
+            params![id.0.as_bytes(), tx.now.0],
         )?;
     }
     Ok(())
 }
 
+/// One event to be told to one address.
+struct Recording<'a> {
+    event: EventId,
+    org: OrgId,
+    what: What,
+    kind: Kind,
+    face: &'a str,
+    address: &'a str,
+    subscription: Option<SubscriptionId>,
+    automatic: bool,
+}
+
+fn record(tx: &Tx<'_>, it: &Recording<'_>) -> Result<DeliveryId, StoreError> {
+    let id = fresh_id(tx)?;
+    let subscription = it.subscription.as_ref().map(|id| id.0.as_bytes().as_slice());
+    let about = it.what.subject();
+    if let What::Run { status, .. } = it.what {
+        tx.conn.exec(
+            "INSERT INTO deliveries (id, event, org, kind, run, face, subscription, automatic, address, receiver, at, status,
+                                     started_at, finished_at, charged, result, failure, state, due_at)
+             SELECT ?1, ?2, ?3, ?4, id, ?6, ?7, ?8, ?9, ?10, ?11, ?12, started_at, finished_at, charged, result, failure,
+                    'pending', ?11
+             FROM runs WHERE id = ?5",
+            params![
+                id.as_bytes(),
+                it.event.0.as_bytes(),
+                it.org.0.as_bytes(),
+                it.kind.as_str(),
+                about.as_bytes(),
+                it.face,
+                subscription,
+                it.automatic,
+                it.address,
+                receiver(it.address),
+                tx.now.0,
+                status.as_str(),
+            ],
+        )?;
+    } else {
+        let column = if matches!(it.what, What::Batch { .. }) { "batch" } else { "evaluation" };
+        tx.conn.exec(
+            &format!(
+                "INSERT INTO deliveries (id, event, org, kind, {column}, face, subscription, automatic, address, receiver, at,
+                                         state, due_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'pending', ?11)"
+            ),
+            params![
+                id.as_bytes(),
+                it.event.0.as_bytes(),
+                it.org.0.as_bytes(),
+                it.kind.as_str(),
+                about.as_bytes(),
+                it.face,
+                subscription,
+                it.automatic,
+                it.address,
+                receiver(it.address),
+                tx.now.0,
+            ],
+        )?;
+    }
+    Ok(DeliveryId(id))
+}
+
 /// A UUID of version 7 at the store's time.
-fn fresh_id(tx: &Tx<'_>) -> Result<Uuid, StoreError> {
+pub(crate) fn fresh_id(tx: &Tx<'_>) -> Result<Uuid, StoreError> {
+    // Those made within one millisecond sort as they were made (RFC 9562, section 6.2, method 1).
+    static MADE: AtomicU16 = AtomicU16::new(0);
     let random: Option<[u8; 10]> = tx.conn.one("SELECT randomblob(10)", [], |row| row.get(0))?;
-    let random =
+    let mut random =
         random.ok_or_else(|| StoreError::Unavailable("the database made no random bytes".to_owned()))?;
+    random[..2].copy_from_slice(&MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     Ok(Builder::from_unix_timestamp_millis(tx.now.0.max(0).unsigned_abs(), &random).into_uuid())
 }
 
 /// The columns [`delivery`] reads, in its order, of a table called `d`.
-const DELIVERY_COLUMNS: &str =
-    "d.id, d.event, d.org, d.run, d.status, d.at, d.address, d.attempts, d.state, d.due_at, d.ended_at";
-const DELIVERY_WIDTH: usize = 11;
+pub(crate) const DELIVERY_COLUMNS: &str = "d.id, d.event, d.org, d.kind, d.run, d.batch, d.evaluation, d.status, d.at, \
+     d.address, d.attempts, d.state, d.due_at, d.ended_at, d.face, d.subscription, d.automatic, d.body, d.secret";
+const DELIVERY_WIDTH: usize = 19;
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let state = match named(row, 8, DeliveryStatus::parse)? {
-        DeliveryStatus::Pending => DeliveryState::Pending { due_at: time(row, 9)? },
-        DeliveryStatus::Delivered => DeliveryState::Delivered { at: time(row, 10)? },
-        DeliveryStatus::Failed => DeliveryState::Failed { at: time(row, 10)? },
+pub(crate) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    delivery_from(row, 0)
+}
+
+/// A delivery out of a row that has its columns from `first` on.
+fn delivery_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Delivery> {
+    let at = |column: usize| first + column;
+    let state = match named(row, at(11), DeliveryStatus::parse)? {
+        DeliveryStatus::Pending => DeliveryState::Pending { due_at: time(row, at(12))? },
+        DeliveryStatus::Delivered => DeliveryState::Delivered { at: time(row, at(13))? },
+        DeliveryStatus::Failed => DeliveryState::Failed { at: time(row, at(13))? },
+    };
+    let kind = named(row, at(3), Kind::parse)?;
+    let what = if let Some(run) = maybe_uuid(row, at(4))? {
+        What::Run { run: RunId(run), status: named(row, at(7), Status::parse)? }
+    } else if let Some(batch) = maybe_uuid(row, at(5))? {
+        let end = kind.as_str().strip_prefix("batch_").and_then(BatchEnd::parse);
+        What::Batch { batch, end: end.ok_or_else(|| unreadable(at(3), "no end of a batch"))? }
+    } else {
+        let completed = kind == Kind::EvaluationCompleted;
+        What::Evaluation { evaluation: EvaluationId(uuid(row, at(6))?), completed }
     };
     Ok(Delivery {
-        id: DeliveryId(uuid(row, 0)?),
-        event: Event {
-            id: EventId(uuid(row, 1)?),
-            org: OrgId(uuid(row, 2)?),
-            run: RunId(uuid(row, 3)?),
-            status: named(row, 4, Status::parse)?,
-            at: time(row, 5)?,
-        },
-        address: row.get(6)?,
-        attempts: row.get(7)?,
+        id: DeliveryId(uuid(row, at(0))?),
+        event: Event { id: EventId(uuid(row, at(1))?), org: OrgId(uuid(row, at(2))?), what, at: time(row, at(8))? },
+        address: row.get(at(9))?,
+        attempts: row.get(at(10))?,
         state,
+        face: Face(row.get(at(14))?),
+        subscription: maybe_uuid(row, at(15))?.map(SubscriptionId),
+        is_automatic: row.get(at(16))?,
+        body: row.get(at(17))?,
+        secret: maybe_uuid(row, at(18))?.map(SecretId),
     })
 }
 
@@ -100,6 +185,30 @@ fn run_then() -> String {
     let columns =
         columns.map(|name| if kept.contains(&name) { format!("d.{name}") } else { format!("r.{name}") });
     columns.collect::<Vec<_>>().join(", ")
+}
+
+/// What is told of an event, as it is now.
+fn told(conn: &Connection, org: OrgId, what: What) -> Result<Option<Told>, StoreError> {
+    match what {
+        What::Run { run, .. } => {
+            let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1 AND org = ?2");
+            let found = conn.one(&sql, params![run.0.as_bytes(), org.0.as_bytes()], rows::run)?;
+            Ok(found.map(|run| Told::Run(Box::new(run))))
+        }
+        What::Batch { batch, .. } => {
+            let Some(found) = batch_by(conn, org, batch)? else { return Ok(None) };
+            let sql = format!(
+                "SELECT {RUN_COLUMNS} FROM runs INDEXED BY runs_of_batch WHERE org = ?1 AND batch = ?2
+                 ORDER BY coalesce(place, 0), created_at, id"
+            );
+            let runs = conn.all(&sql, params![org.0.as_bytes(), found.id], rows::run)?;
+            Ok(Some(Told::Batch(Box::new(found), runs)))
+        }
+        What::Evaluation { evaluation, .. } => {
+            let found = evaluations::evaluation_by(conn, org, evaluation)?;
+            Ok(found.map(|evaluation| Told::Evaluation(Box::new(evaluation))))
+        }
+    }
 }
 
 /// Receivers put into the row in one round, at most.
@@ -213,32 +322,22 @@ fn lease(tx: &Tx<'_>, id: DeliveryId, token: LeaseToken, lease: Millis) -> Resul
         "UPDATE deliveries SET due_at = ?2, lease_token = ?3 WHERE id = ?1",
         params![id.0.as_bytes(), (tx.now + lease).0, token.0.as_bytes()],
     )?;
+    // The run's columns are empty where there is none, and then they are not read.
     let sql = format!(
-        "SELECT {}, {DELIVERY_COLUMNS}, d.receiver, d.failed FROM deliveries d JOIN runs r ON r.id = d.run WHERE d.id = ?1",
+        "SELECT {}, {DELIVERY_COLUMNS}, d.receiver, d.failed, s.secret
+         FROM deliveries d LEFT JOIN runs r ON r.id = d.run LEFT JOIN subscriptions s ON s.id = d.subscription WHERE d.id = ?1",
         run_then()
     );
     // The delivery's columns follow the run's.
     let found = tx.conn.one(&sql, [id.0.as_bytes()], |row| {
-        let at = |column: usize| rows::RUN_WIDTH + column;
-        Ok(Taken {
-            run: rows::run(row)?,
-            delivery: Delivery {
-                id,
-                event: Event {
-                    id: EventId(uuid(row, at(1))?),
-                    org: OrgId(uuid(row, at(2))?),
-                    run: RunId(uuid(row, at(3))?),
-                    status: named(row, at(4), Status::parse)?,
-                    at: time(row, at(5))?,
-                },
-                address: row.get(at(6))?,
-                attempts: row.get(at(7))?,
-                state: DeliveryState::Pending { due_at: time(row, at(9))? },
-            },
-            receiver: row.get(at(DELIVERY_WIDTH))?,
-            failed: row.get(at(DELIVERY_WIDTH + 1))?,
-            token,
-        })
+        let at = |column: usize| rows::RUN_WIDTH + DELIVERY_WIDTH + column;
+        let delivery = delivery_from(row, rows::RUN_WIDTH)?;
+        let told = match delivery.event.what {
+            What::Run { .. } => Some(Told::Run(Box::new(rows::run(row)?))),
+            What::Batch { .. } | What::Evaluation { .. } => None,
+        };
+        let (receiver, failed, secret) = (row.get(at(0))?, row.get(at(1))?, row.get(at(2))?);
+        Ok(Taken { told, delivery, receiver, failed, secret, token })
     });
     match found {
         // It is given up, rather than stopping all others or coming back for ever.
@@ -329,7 +428,7 @@ fn list(
     Ok(Slice { entries, next })
 }
 
-fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+pub(crate) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let report =
         Report { took: Millis(row.get(2)?), status: row.get(3)?, error: row.get(4)?, answer: row.get(5)? };
     Ok(Attempt { number: row.get(0)?, at: time(row, 1)?, report })
@@ -351,6 +450,41 @@ fn redeliver(tx: &Tx<'_>, among: &[OrgId], id: DeliveryId) -> Result<Redelivery,
         params![id.0.as_bytes(), tx.now.0],
     )?;
     Ok(Redelivery::Due)
+}
+
+/// Tells once more of the end of something, by its first address.
+fn tell_again(tx: &Tx<'_>, org: OrgId, about: About, event: EventId) -> Result<ToldAgain, StoreError> {
+    let (what, face, webhooks) = match about {
+        About::Run(run) => {
+            let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1 AND org = ?2");
+            let found = tx.conn.one(&sql, params![run.0.as_bytes(), org.0.as_bytes()], rows::run)?;
+            let Some(found) = found else { return Ok(ToldAgain::Missing) };
+            let status = found.state.status();
+            if !status.is_final() {
+                return Ok(ToldAgain::NotEnded);
+            }
+            (What::Run { run, status }, found.request.map(|request| request.face), found.webhooks)
+        }
+        About::Batch(handle) => {
+            let Some(found) = batch_by(tx.conn, org, handle)? else { return Ok(ToldAgain::Missing) };
+            let Some(end) = found.end() else { return Ok(ToldAgain::NotEnded) };
+            let what = What::Batch { batch: handle, end };
+            (what, found.request.map(|request| request.face), found.webhooks)
+        }
+    };
+    let (Some(address), Some(kind)) = (webhooks.first(), what.kind()) else { return Ok(ToldAgain::NoAddress) };
+    let column = if matches!(about, About::Run(_)) { "run" } else { "batch" };
+    let pending = format!(
+        "SELECT 1 FROM deliveries WHERE {column} = ?1 AND org = ?2 AND subscription IS NULL AND state = 'pending' LIMIT 1"
+    );
+    let under_way = params![what.subject().as_bytes(), org.0.as_bytes()];
+    if tx.conn.one(&pending, under_way, |_| Ok(()))?.is_some() {
+        return Ok(ToldAgain::UnderWay);
+    }
+    let face = face.unwrap_or_default();
+    let recording =
+        Recording { event, org, what, kind, face: &face.0, address, subscription: None, automatic: false };
+    record(tx, &recording).map(ToldAgain::Due)
 }
 
 fn secret(bytes: [u8; 32]) -> WebhookSecret {
@@ -380,6 +514,31 @@ impl Deliveries for Sqlite {
     async fn take_deliveries(&self, taking: &Taking) -> Result<Vec<Taken>, StoreError> {
         let taking = taking.clone();
         self.write("take_deliveries", move |tx| take(tx, &taking)).await
+    }
+
+    async fn told(&self, org: OrgId, what: What) -> Result<Option<Told>, StoreError> {
+        self.read(move |conn| told(conn, org, what)).await
+    }
+
+    async fn keep_body(
+        &self,
+        token: LeaseToken,
+        body: &[u8],
+        secret: Option<SecretId>,
+    ) -> Result<bool, StoreError> {
+        let body = body.to_vec();
+        self.write("keep_body", move |tx| {
+            let kept = tx.conn.exec(
+                "UPDATE deliveries SET body = coalesce(body, ?2), secret = ?3 WHERE lease_token = ?1",
+                params![token.0.as_bytes(), body, secret.as_ref().map(|secret| secret.0.as_bytes())],
+            )?;
+            Ok(kept > 0)
+        })
+        .await
+    }
+
+    async fn tell_again(&self, org: OrgId, about: About, event: EventId) -> Result<ToldAgain, StoreError> {
+        self.write("tell_again", move |tx| tell_again(tx, org, about, event)).await
     }
 
     async fn settle_delivery(
@@ -477,7 +636,7 @@ impl Deliveries for Sqlite {
     ) -> Result<WebhookSecrets, StoreError> {
         let by = by.clone();
         self.write("rotate_webhook_secret", move |tx| {
-            record(tx, org, Some(&by), "webhook_secret.rotated", &org.to_string(), &serde_json::json!({}))?;
+            audit::record(tx, org, Some(&by), "webhook_secret.rotated", &org.to_string(), &serde_json::json!({}))?;
             tx.conn.exec(
                 "INSERT INTO webhook_secrets (org, current, made_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (org) DO UPDATE SET previous = webhook_secrets.current, previous_until = ?4,

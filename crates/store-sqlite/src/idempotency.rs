@@ -66,6 +66,24 @@ fn begin(
     Ok(Begun::First { seed: seed_then })
 }
 
+/// Keeps an answer, in the transaction of what it tells of.
+pub(crate) fn finish(tx: &Tx<'_>, slot: &Slot, answer: &KeptAnswer) -> Result<(), StoreError> {
+    tx.conn
+        .exec(
+            "UPDATE repeatable SET status = ?4, headers = ?5, body = ?6
+             WHERE org = ?1 AND user = ?2 AND key = ?3 AND status IS NULL",
+            params![
+                slot.org.0.as_bytes(),
+                slot.user.0,
+                slot.key,
+                answer.status,
+                to_json(&answer.headers)?,
+                answer.body
+            ],
+        )
+        .map(drop)
+}
+
 #[async_trait]
 impl Idempotency for Sqlite {
     async fn begin_idempotent(
@@ -81,23 +99,7 @@ impl Idempotency for Sqlite {
 
     async fn finish_idempotent(&self, slot: &Slot, answer: &KeptAnswer) -> Result<(), StoreError> {
         let (slot, answer) = (slot.clone(), answer.clone());
-        self.write("finish_idempotent", move |tx| {
-            tx.conn
-                .exec(
-                    "UPDATE repeatable SET status = ?4, headers = ?5, body = ?6
-                     WHERE org = ?1 AND user = ?2 AND key = ?3 AND status IS NULL",
-                    params![
-                        slot.org.0.as_bytes(),
-                        slot.user.0,
-                        slot.key,
-                        answer.status,
-                        to_json(&answer.headers)?,
-                        answer.body
-                    ],
-                )
-                .map(drop)
-        })
-        .await
+        self.write("finish_idempotent", move |tx| finish(tx, &slot, &answer)).await
     }
 
     async fn free_idempotent(&self, slot: &Slot) -> Result<(), StoreError> {

@@ -11,11 +11,17 @@ mod batches;
 mod clock;
 mod database;
 mod deliveries;
+mod deployments;
 mod error;
+mod evaluations;
 mod feed;
+mod filter;
 mod idempotency;
 #[cfg(any(test, feature = "invariants"))]
 mod invariants;
+mod library;
+mod lists;
+mod logs;
 #[cfg(test)]
 mod plans;
 mod queue;
@@ -25,6 +31,7 @@ mod rows;
 mod runs;
 mod schema;
 mod sql;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

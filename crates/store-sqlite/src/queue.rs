@@ -1,19 +1,26 @@
 //! Runs as workers see them.
 
 use async_trait::async_trait;
-use domain::id::{EventId, LeaseToken, OrgId, RunId};
+use domain::event::What;
+use domain::id::{EntryId, EventId, LeaseToken, OrgId, RunId};
+use domain::image::Image;
+use domain::log::Level;
+use domain::request::Face;
 use domain::run::{Failure, Fault, RetryPolicy, Status};
 use domain::time::{Millis, Timestamp};
 use domain::workflow::Step;
 use rusqlite::{Connection, Row, params};
+use serde_json::json as object;
 use store::{Claim, Depth, Lost, Queue, Settled, Settlement, StoreError, WorkerId};
 use tracing::error;
 
+use crate::batches;
 use crate::database::Sqlite;
-use crate::deliveries::record_event;
+use crate::deliveries::{fresh_id, record_event};
+use crate::logs::{log, log_outcome};
 use crate::rows::{self, RUN_COLUMNS, id_list, json, named, number, time, to_json, uuid};
 use crate::sql::Sql;
-use crate::workflows::admit;
+use crate::workflows::{Movement, admit, enter};
 use crate::writer::Tx;
 
 /// One call of `claim`.
@@ -108,12 +115,13 @@ impl Claiming<'_> {
         let started = tx.conn.one(
             &format!(
                 "UPDATE runs SET status = 'running', started_at = ?2 WHERE id = ?1
-                 RETURNING {RUN_COLUMNS}, (SELECT steps FROM versions v WHERE v.id = runs.version)"
+                 RETURNING {RUN_COLUMNS}, coalesce(steps, (SELECT steps FROM versions v WHERE v.id = runs.version))"
             ),
             params![due.run.0.as_bytes(), tx.now.0],
             |row| Ok((rows::run(row)?, json::<Vec<Step>>(row, rows::RUN_WIDTH)?)),
         );
         tx.changed(due.org, due.run, Status::Running)?;
+        log(tx, due.org, due.run, Level::Info, "taken by a worker", &object!({ "attempt": attempt }))?;
         match started {
             Ok(Some((run, steps))) => {
                 let crashes = due.crashes;
@@ -184,24 +192,44 @@ fn fail(
     failure: &Failure,
 ) -> Result<(), StoreError> {
     tx.conn.exec("DELETE FROM queue WHERE run = ?1", [run.0.as_bytes()])?;
-    let addresses = tx.conn.one(
-        "UPDATE runs SET status = 'failed', finished_at = ?2, failure = ?3 WHERE id = ?1 RETURNING webhooks",
+    tx.conn.exec(
+        "UPDATE runs SET status = 'failed', finished_at = ?2, failure = ?3 WHERE id = ?1",
         params![run.0.as_bytes(), tx.now.0, to_json(failure)?],
-        |row| json(row, 0),
     )?;
-    end(tx, run, org, event, addresses, Status::Failed)
+    log(tx, org, run, Level::Error, &failure.message, &object!({ "code": failure.code }))?;
+    give_back(tx, org, run)?;
+    end(tx, run, org, event, Status::Failed)
 }
 
-fn end(
+/// Gives back what was set aside for a run that came to nothing, if its terms say so.
+pub(crate) fn give_back(tx: &mut Tx<'_>, org: OrgId, run: RunId) -> Result<(), StoreError> {
+    let charged = tx.conn.one(
+        "SELECT charged FROM runs WHERE id = ?1 AND terms = 'for_success' AND charged > 0",
+        [run.0.as_bytes()],
+        |row| row.get::<_, u32>(0),
+    )?;
+    let Some(charged) = charged else { return Ok(()) };
+    tx.conn.exec("UPDATE runs SET charged = 0 WHERE id = ?1", [run.0.as_bytes()])?;
+    enter(tx, org, &Movement::refund(EntryId(fresh_id(tx)?), charged, run)).map(drop)
+}
+
+/// Tells that a run has come to rest.
+pub(crate) fn end(
     tx: &mut Tx<'_>,
     run: RunId,
     org: OrgId,
     event: EventId,
-    addresses: Option<Vec<String>>,
     status: Status,
 ) -> Result<(), StoreError> {
+    let asked = tx.conn.one(
+        "SELECT webhooks, request ->> '$.face' FROM runs WHERE id = ?1",
+        [run.0.as_bytes()],
+        |row| Ok((json::<Vec<String>>(row, 0)?, row.get::<_, Option<String>>(1)?.map(Face))),
+    )?;
     let unfiled = || StoreError::Corrupt(format!("run `{run}` is queued but not filed"));
-    record_event(tx, event, org, run, &addresses.ok_or_else(unfiled)?, status)?;
+    let (addresses, face) = asked.ok_or_else(unfiled)?;
+    record_event(tx, event, org, What::Run { run, status }, face.as_ref(), &addresses)?;
+    batches::tell_of_end(tx, org, run)?;
     tx.changed(org, run, status)
 }
 
@@ -234,16 +262,16 @@ fn settle(
             let ended = tx.conn.one(
                 "UPDATE runs SET status = iif(v.needs_review, 'in_review', 'succeeded'),
                      finished_at = iif(v.needs_review, NULL, ?2), result = ?3
-                 FROM versions v WHERE runs.id = ?1 AND v.id = runs.version RETURNING runs.status, runs.webhooks",
+                 FROM versions v WHERE runs.id = ?1 AND v.id = runs.version RETURNING runs.status",
                 params![held.run.0.as_bytes(), tx.now.0, to_json(outcome)?],
-                |row| Ok((named(row, 0, Status::parse)?, json(row, 1)?)),
+                |row| named(row, 0, Status::parse),
             )?;
             for image in std::iter::once(&outcome.image).chain(outcome.more.values().map(|one| &one.image)) {
                 admit(tx, held.org, image)?;
             }
-            let (status, addresses) =
-                ended.map_or((Status::Succeeded, None), |(status, addresses)| (status, Some(addresses)));
-            end(tx, held.run, held.org, event, addresses, status)?;
+            let status = ended.unwrap_or(Status::Succeeded);
+            log_outcome(tx, held.org, held.run, outcome)?;
+            end(tx, held.run, held.org, event, status)?;
             Ok(Settled::Now(status))
         }
         Settlement::Failed { failure, policy, chance } => {
@@ -257,6 +285,8 @@ fn settle(
                  WHERE run = ?1",
                 params![held.run.0.as_bytes(), (tx.now + pause).0, crashes],
             )?;
+            let told = object!({ "code": failure.code, "pause_ms": pause.0 });
+            log(tx, held.org, held.run, Level::Warning, &failure.message, &told)?;
             requeue(tx, held.org, held.run)?;
             Ok(Settled::Now(Status::Queued))
         }
@@ -315,6 +345,30 @@ impl Queue for Sqlite {
     ) -> Result<Settled, StoreError> {
         let how = how.clone();
         self.write("settle", move |tx| settle(tx, token, event, &how)).await
+    }
+
+    async fn supply(
+        &self,
+        token: LeaseToken,
+        input: &Image,
+        further: &[Image],
+        steps: Option<&[Step]>,
+    ) -> Result<bool, StoreError> {
+        let (input, further, steps) = (input.clone(), further.to_vec(), steps.map(<[Step]>::to_vec));
+        self.write("supply", move |tx| {
+            let Some(held) = leased(tx.conn, token)? else { return Ok(false) };
+            let steps = steps.as_ref().map(to_json).transpose()?;
+            tx.conn.exec(
+                "UPDATE runs SET input = ?2, steps = coalesce(?3, steps), sources = '[]' WHERE id = ?1",
+                params![held.run.0.as_bytes(), to_json(&input)?, steps],
+            )?;
+            for image in std::iter::once(&input).chain(&further) {
+                admit(tx, held.org, image)?;
+            }
+            log(tx, held.org, held.run, Level::Info, "fetched its pictures", &object!({ "bytes": input.bytes }))?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn hand_back(&self, tokens: &[LeaseToken]) -> Result<(), StoreError> {

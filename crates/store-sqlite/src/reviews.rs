@@ -11,7 +11,7 @@ use store::{Judged, Judgement, Reviews, Ruling, StoreError};
 
 use crate::audit::record;
 use crate::database::Sqlite;
-use crate::deliveries::record_event;
+use crate::queue::{end, give_back};
 use crate::rows::{id_list, json, named, to_json};
 use crate::runs::enqueue;
 use crate::sql::Sql;
@@ -35,11 +35,11 @@ fn judge(
 ) -> Result<Judged, StoreError> {
     let run = judgement.run;
     let found = tx.conn.one(
-        "SELECT status, webhooks FROM runs WHERE id = ?1 AND org = ?2",
+        "SELECT status FROM runs WHERE id = ?1 AND org = ?2",
         params![run.0.as_bytes(), org.0.as_bytes()],
-        |row| Ok((named(row, 0, Status::parse)?, json::<Vec<String>>(row, 1)?)),
+        |row| named(row, 0, Status::parse),
     )?;
-    let Some((status, webhooks)) = found else { return Ok(Judged::Missing) };
+    let Some(status) = found else { return Ok(Judged::Missing) };
     if status != Status::InReview {
         return Ok(Judged::Refused(status));
     }
@@ -77,8 +77,10 @@ fn judge(
         Verdict::GiveUp => "run.given_up",
     };
     record(tx, org, Some(by), action, &run.to_string(), &details)?;
-    record_event(tx, judgement.event, org, run, &webhooks, next)?;
-    tx.changed(org, run, next)?;
+    if next == Status::Failed {
+        give_back(tx, org, run)?;
+    }
+    end(tx, run, org, judgement.event, next)?;
     Ok(Judged::Now(next))
 }
 

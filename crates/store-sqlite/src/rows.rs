@@ -4,7 +4,7 @@ use domain::access::SecretHash;
 use domain::id::{OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::ContentHash;
 use domain::page::Window;
-use domain::run::{Run, State, Status};
+use domain::run::{Run, State, Status, Terms};
 use domain::time::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -94,10 +94,10 @@ pub(crate) fn limits(window: Window) -> (i64, i64) {
 /// The columns [`run`] reads, in its order, for a table named `runs` or called `r`.
 pub(crate) const RUN_COLUMNS: &str = "id, org, workflow, version, created_at, status, started_at, finished_at, \
      charged, price, workflow_name, user, input, input_name, labels, overrides, webhooks, result, failure, \
-     batch, more_inputs, feedback, review";
+     batch, more_inputs, feedback, review, sources, place, steps, request, terms";
 
 /// How many columns [`RUN_COLUMNS`] are.
-pub(crate) const RUN_WIDTH: usize = 23;
+pub(crate) const RUN_WIDTH: usize = 28;
 
 /// A run out of a row of [`RUN_COLUMNS`].
 pub(crate) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
@@ -122,6 +122,11 @@ pub(crate) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         more_inputs: json(row, 20)?,
         feedback: maybe_json(row, 21)?,
         review: maybe_json(row, 22)?,
+        sources: json(row, 23)?,
+        place: row.get(24)?,
+        steps: maybe_json(row, 25)?,
+        request: maybe_json(row, 26)?,
+        terms: named(row, 27, Terms::parse)?,
     })
 }
 

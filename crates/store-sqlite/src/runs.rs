@@ -1,34 +1,46 @@
 //! Runs as their owners see them.
 
 use async_trait::async_trait;
-use domain::id::{EntryId, OrgId, RunId};
+use domain::event::What;
+use domain::id::{self, EntryId, EventId, OrgId, RunId, UserId};
 use domain::ledger;
+use domain::log::Level;
 use domain::page::{Page, Window};
-use domain::run::{Run, RunFilter, Status};
+use domain::run::{Run, RunFilter, Status, Terms};
 use domain::time::{Millis, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, named_params, params, params_from_iter};
-use store::{Accepted, NewRun, Retried, Runs, StoreError};
+use serde_json::json;
+use store::{Accepted, Cancelled, Filed, Filing, NewRun, Retried, Runs, StoreError};
+use uuid::Uuid;
 
+use crate::audit;
 use crate::batches;
 use crate::database::Sqlite;
 use crate::deliveries::record_event;
+use crate::idempotency;
+use crate::logs::log;
+use crate::queue::{end, give_back};
 use crate::rows::{self, RUN_COLUMNS, limits, named, time, to_json, uuid};
 use crate::sql::Sql;
 use crate::workflows::{Movement, balance, enter};
 use crate::writer::Tx;
 
 /// A new run with its JSON columns written, which needs no writer's time.
-struct Filed {
+struct Row {
     new: NewRun,
     input: String,
     labels: String,
     overrides: String,
     webhooks: String,
     more_inputs: String,
+    sources: String,
+    steps: Option<String>,
+    request: Option<String>,
+    failure: Option<String>,
 }
 
-impl Filed {
+impl Row {
     fn of(new: &NewRun) -> Result<Self, StoreError> {
         let run = &new.run;
         Ok(Self {
@@ -37,13 +49,17 @@ impl Filed {
             overrides: to_json(&run.overrides)?,
             webhooks: to_json(&run.webhooks)?,
             more_inputs: to_json(&run.more_inputs)?,
+            sources: to_json(&run.sources)?,
+            steps: run.steps.as_ref().map(to_json).transpose()?,
+            request: run.request.as_ref().map(to_json).transpose()?,
+            failure: new.failure.as_ref().map(to_json).transpose()?,
             new: new.clone(),
         })
     }
 }
 
-fn accept(tx: &mut Tx<'_>, filed: &Filed) -> Result<Accepted, StoreError> {
-    let NewRun { run, batch, delay, entry, event } = &filed.new;
+fn accept(tx: &mut Tx<'_>, row: &Row) -> Result<Accepted, StoreError> {
+    let NewRun { run, batch, delay, entry, event, .. } = &row.new;
     let before = tx.conn.one(
         "SELECT org, accepted, created_at FROM runs WHERE id = ?1",
         [run.id.0.as_bytes()],
@@ -63,53 +79,184 @@ fn accept(tx: &mut Tx<'_>, filed: &Filed) -> Result<Accepted, StoreError> {
     if let Some(batch) = batch {
         batches::begin(tx, run, batch)?;
     }
-    insert(tx, filed, status, charged)?;
+    insert(tx, row, tx.now, batch.as_ref().map(|batch| batch.id.as_str()), status, charged)?;
     if charged > 0 {
         enter(tx, run.org, &Movement::charge(*entry, charged, run.id))?;
     }
     match status {
         Status::Queued => enqueue(tx, run.org, run.id, tx.now + *delay)?,
-        _ => record_event(tx, *event, run.org, run.id, &run.webhooks, status)?,
+        _ => {
+            let face = run.request.as_ref().map(|request| &request.face);
+            record_event(tx, *event, run.org, What::Run { run: run.id, status }, face, &run.webhooks)?;
+        }
     }
     tx.changed(run.org, run.id, status)?;
     Ok(Accepted { status, created_at: tx.now })
 }
 
-fn insert(tx: &Tx<'_>, filed: &Filed, status: Status, charged: u32) -> Result<(), StoreError> {
-    let run = &filed.new.run;
+fn insert(
+    tx: &Tx<'_>,
+    row: &Row,
+    at: Timestamp,
+    batch: Option<&str>,
+    status: Status,
+    charged: u32,
+) -> Result<(), StoreError> {
+    let run = &row.new.run;
+    // How it was answered for: a run that failed before it began was accepted as any other.
+    let accepted = if status == Status::Unpaid { status } else { Status::Queued };
+    let ended = (status == Status::Failed).then_some(at.0);
     tx.conn.exec(
         "INSERT INTO runs (id, org, workflow, version, created_at, status, charged, price, accepted, workflow_name,
-                           user, input, input_name, labels, overrides, webhooks, batch, more_inputs, says_batch)
-         VALUES (:id, :org, :workflow, :version, :created_at, :status, :charged, :price, :status, :workflow_name,
-                 :user, :input, :input_name, :labels, :overrides, :webhooks, :batch, :more_inputs, :says_batch)",
+                           user, input, input_name, labels, overrides, webhooks, batch, more_inputs, says_batch,
+                           sources, place, steps, request, terms, failure, started_at, finished_at)
+         VALUES (:id, :org, :workflow, :version, :created_at, :status, :charged, :price, :accepted, :workflow_name,
+                 :user, :input, :input_name, :labels, :overrides, :webhooks, :batch, :more_inputs, :says_batch,
+                 :sources, :place, :steps, :request, :terms, :failure, :ended, :ended)",
         named_params! {
             ":id": run.id.0.as_bytes(),
             ":org": run.org.0.as_bytes(),
             ":workflow": run.workflow.0.as_bytes(),
             ":version": run.version.0.as_bytes(),
-            ":created_at": tx.now.0,
+            ":created_at": at.0,
             ":status": status.as_str(),
             ":charged": charged,
             ":price": run.price,
             ":workflow_name": run.workflow_name,
             ":user": run.user.0,
-            ":input": filed.input,
+            ":accepted": accepted.as_str(),
+            ":input": row.input,
             ":input_name": run.input_name.as_str(),
-            ":labels": filed.labels,
-            ":overrides": filed.overrides,
-            ":webhooks": filed.webhooks,
-            ":batch": filed.new.batch.as_ref().map(|batch| &batch.id),
-            ":more_inputs": filed.more_inputs,
+            ":labels": row.labels,
+            ":overrides": row.overrides,
+            ":webhooks": row.webhooks,
+            ":batch": batch,
+            ":more_inputs": row.more_inputs,
             ":says_batch": BATCH_LABELS.iter().any(|key| run.labels.contains_key(*key)),
+            ":sources": row.sources,
+            ":place": run.place,
+            ":steps": row.steps,
+            ":request": row.request,
+            ":terms": run.terms.as_str(),
+            ":failure": row.failure,
+            ":ended": ended,
         },
     )?;
     for (key, value) in &run.labels {
         tx.conn.exec(
             "INSERT INTO labels (run, key, value, org, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![run.id.0.as_bytes(), key, value, run.org.0.as_bytes(), tx.now.0],
+            params![run.id.0.as_bytes(), key, value, run.org.0.as_bytes(), at.0],
         )?;
     }
     Ok(())
+}
+
+/// A filing with its rows written.
+struct Rows {
+    filing: Filing,
+    rows: Vec<Row>,
+}
+
+fn file(tx: &mut Tx<'_>, all: &Rows) -> Result<Filed, StoreError> {
+    let Filing { at, batch, answer, .. } = &all.filing;
+    let Some(first) = all.rows.first() else {
+        return Err(StoreError::Corrupt("there are no runs to file".to_owned()));
+    };
+    let org = first.new.run.org;
+    let there = tx.conn.one("SELECT org FROM runs WHERE id = ?1", [first.new.run.id.0.as_bytes()], |row| {
+        uuid(row, 0).map(OrgId)
+    })?;
+    match there {
+        Some(found) if found == org => return Ok(Filed::Done),
+        Some(_) => return Err(StoreError::Conflict("a run of this id".to_owned())),
+        None => {}
+    }
+    let paid = |row: &&Row| row.new.failure.is_none();
+    let price: u32 = all.rows.iter().filter(paid).map(|row| row.new.run.price).sum();
+    if let Err(refused) = ledger::charge(balance(tx.conn, org)?, price) {
+        return Ok(Filed::OutOfCredit(refused));
+    }
+    let id = batch.as_ref().map(|batch| batch.handle.to_string());
+    if let Some(batch) = batch {
+        batches::open(tx, batch, &first.new.run, all.rows.len(), *at)?;
+    }
+    for row in &all.rows {
+        let NewRun { run, delay, entry, event, failure, .. } = &row.new;
+        if failure.is_some() {
+            insert(tx, row, *at, id.as_deref(), Status::Failed, 0)?;
+            end(tx, run.id, org, *event, Status::Failed)?;
+            continue;
+        }
+        insert(tx, row, *at, id.as_deref(), Status::Queued, run.price)?;
+        if run.price > 0 {
+            enter(tx, org, &Movement::charge(*entry, run.price, run.id))?;
+        }
+        enqueue(tx, org, run.id, tx.now + *delay)?;
+        tx.changed(org, run.id, Status::Queued)?;
+    }
+    if let Some((slot, answer)) = answer {
+        idempotency::finish(tx, slot, answer)?;
+    }
+    Ok(Filed::Done)
+}
+
+/// Ends a run that has not ended: no place in the queue, no credits, its event.
+fn stop(tx: &mut Tx<'_>, org: OrgId, run: RunId, event: EventId, reason: Option<&str>) -> Result<(), StoreError> {
+    tx.conn.exec("DELETE FROM queue WHERE run = ?1", [run.0.as_bytes()])?;
+    tx.conn.exec(
+        "UPDATE runs SET status = 'cancelled', started_at = NULL, finished_at = ?2, result = NULL WHERE id = ?1",
+        params![run.0.as_bytes(), tx.now.0],
+    )?;
+    log(tx, org, run, Level::Warning, "cancelled", &json!({ "reason": reason }))?;
+    give_back(tx, org, run)?;
+    end(tx, run, org, event, Status::Cancelled)
+}
+
+fn cancel(
+    tx: &mut Tx<'_>,
+    among: &[OrgId],
+    id: RunId,
+    by: &UserId,
+    reason: Option<&str>,
+    event: EventId,
+) -> Result<Cancelled, StoreError> {
+    let found = tx.conn.one("SELECT org, status FROM runs WHERE id = ?1", [id.0.as_bytes()], |row| {
+        Ok((OrgId(uuid(row, 0)?), named(row, 1, Status::parse)?))
+    })?;
+    let Some((org, status)) = found.filter(|(org, _)| among.contains(org)) else {
+        return Ok(Cancelled::Missing);
+    };
+    if !status.may_become(Status::Cancelled) {
+        return Ok(Cancelled::Ended(status));
+    }
+    stop(tx, org, id, event, reason)?;
+    audit::record(tx, org, Some(by), "run.cancelled", &id.to_string(), &json!({ "reason": reason }))?;
+    Ok(Cancelled::Now)
+}
+
+fn cancel_batch(
+    tx: &mut Tx<'_>,
+    org: OrgId,
+    batch: Uuid,
+    by: &UserId,
+    reason: Option<&str>,
+    seed: Uuid,
+) -> Result<Option<u64>, StoreError> {
+    let Some(found) = batches::batch_by(tx.conn, org, batch)? else { return Ok(None) };
+    let runs = tx.conn.all(
+        "SELECT id FROM runs INDEXED BY runs_of_batch
+         WHERE org = ?1 AND batch = ?2 AND status IN ('queued', 'running', 'in_review') ORDER BY created_at, id",
+        params![org.0.as_bytes(), found.id],
+        |row| uuid(row, 0).map(RunId),
+    )?;
+    for (nth, run) in (0..).zip(&runs) {
+        stop(tx, org, *run, EventId(id::derived_in_order(seed, nth)), reason)?;
+    }
+    if !runs.is_empty() {
+        let details = json!({ "reason": reason, "runs": runs.len() });
+        audit::record(tx, org, Some(by), "batch.cancelled", &batch.to_string(), &details)?;
+    }
+    Ok(Some(runs.len() as u64))
 }
 
 /// Puts a run into the queue.
@@ -130,7 +277,7 @@ fn retry(
     delay: Millis,
 ) -> Result<Retried, StoreError> {
     let found = tx.conn.one(
-        "SELECT org, status, price, charged FROM runs WHERE id = ?1",
+        "SELECT org, status, price, charged, terms FROM runs WHERE id = ?1",
         [id.0.as_bytes()],
         |row| {
             Ok((
@@ -138,13 +285,15 @@ fn retry(
                 named(row, 1, Status::parse)?,
                 row.get::<_, u32>(2)?,
                 row.get::<_, u32>(3)?,
+                named(row, 4, Terms::parse)?,
             ))
         },
     )?;
-    let Some((org, status, price, charged)) = found.filter(|(org, ..)| among.contains(org)) else {
+    let Some((org, status, price, charged, terms)) = found.filter(|(org, ..)| among.contains(org)) else {
         return Ok(Retried::Missing);
     };
-    if !status.may_retry() {
+    // What was given back is not taken a second time.
+    if !status.may_retry() || terms == Terms::ForSuccess {
         return Ok(Retried::Refused(status));
     }
     // A failed run keeps what it was charged, and that pays for this retry too.
@@ -359,8 +508,38 @@ impl Index {
 #[async_trait]
 impl Runs for Sqlite {
     async fn accept(&self, new: &NewRun) -> Result<Accepted, StoreError> {
-        let filed = Filed::of(new)?;
-        self.write("accept", move |tx| accept(tx, &filed)).await
+        let row = Row::of(new)?;
+        self.write("accept", move |tx| accept(tx, &row)).await
+    }
+
+    async fn file(&self, filing: &Filing) -> Result<Filed, StoreError> {
+        let rows = filing.runs.iter().map(Row::of).collect::<Result<_, _>>()?;
+        let all = Rows { filing: filing.clone(), rows };
+        self.write("file", move |tx| file(tx, &all)).await
+    }
+
+    async fn cancel(
+        &self,
+        among: &[OrgId],
+        id: RunId,
+        by: &UserId,
+        reason: Option<&str>,
+        event: EventId,
+    ) -> Result<Cancelled, StoreError> {
+        let (among, by, reason) = (among.to_vec(), by.clone(), reason.map(str::to_owned));
+        self.write("cancel", move |tx| cancel(tx, &among, id, &by, reason.as_deref(), event)).await
+    }
+
+    async fn cancel_batch(
+        &self,
+        org: OrgId,
+        batch: Uuid,
+        by: &UserId,
+        reason: Option<&str>,
+        seed: Uuid,
+    ) -> Result<Option<u64>, StoreError> {
+        let (by, reason) = (by.clone(), reason.map(str::to_owned));
+        self.write("cancel_batch", move |tx| cancel_batch(tx, org, batch, &by, reason.as_deref(), seed)).await
     }
 
     async fn run(&self, among: &[OrgId], id: RunId) -> Result<Option<Run>, StoreError> {

@@ -4,10 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
 
+use domain::batch::handle;
 use domain::delivery::receiver;
+use domain::id::OrgId;
+use rusqlite::Error::UserFunctionError;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use store::StoreError;
+use uuid::Uuid;
 
 use crate::error::store_error;
 
@@ -18,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_deliveries.sql"),
     include_str!("../migrations/0004_accounts.sql"),
     include_str!("../migrations/0005_receivers.sql"),
+    include_str!("../migrations/0006_requests.sql"),
 ];
 
 /// Marks a file as ours: `Pack` in ASCII.
@@ -106,6 +111,13 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         Ok(receiver(context.get_raw(0).as_str()?))
     })
     .map_err(store_error)?;
+    conn.create_scalar_function("handle_of", 2, flags, |context| {
+        let org = Uuid::from_slice(context.get_raw(0).as_blob()?).map_err(|error| UserFunctionError(error.into()))?;
+        Ok(handle(OrgId(org), context.get_raw(1).as_str()?).as_bytes().to_vec())
+    })
+    .map_err(store_error)?;
+    // A table that is made anew may be missing for a moment; what refers to it is checked before a migration is kept.
+    conn.pragma_update(None, "foreign_keys", 0).map_err(store_error)?;
     let known = MIGRATIONS.len() as u32;
     loop {
         // Within the transaction, so that of two processes that begin at once the second sees what the first did.
@@ -126,6 +138,9 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
             return Ok(());
         };
         tx.execute_batch(next).map_err(store_error)?;
+        if number("SELECT count(*) FROM pragma_foreign_key_check")? > 0 {
+            return Err(StoreError::Corrupt("rows refer to others that are not there".to_owned()));
+        }
         tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(store_error)?;
         tx.pragma_update(None, "user_version", found + 1).map_err(store_error)?;
         tx.commit().map_err(store_error)?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::access::Author;
-use domain::id::{EntryId, OrgId, RunId, UserId, VersionId, WorkflowId};
+use domain::id::{EntryId, EvaluationId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, Image};
 use domain::ledger::{Entry, Kind};
 use domain::page::{Page, Window};
@@ -19,9 +19,9 @@ use crate::sql::Sql;
 use crate::writer::Tx;
 
 const WORKFLOW_COLUMNS: &str = "w.id, w.org, w.name, w.author, w.author_given_name, w.author_family_name, \
-     w.author_email, w.archived_at, v.id, v.saved_at, v.steps, v.price, v.needs_review";
+     w.author_email, w.archived_at, w.model, v.id, v.saved_at, v.steps, v.price, v.needs_review";
 /// Where the version begins among [`WORKFLOW_COLUMNS`].
-const VERSION: usize = 8;
+const VERSION: usize = 9;
 
 fn workflow(row: &Row<'_>) -> rusqlite::Result<Workflow> {
     Ok(Workflow {
@@ -35,6 +35,7 @@ fn workflow(row: &Row<'_>) -> rusqlite::Result<Workflow> {
             email: row.get(6)?,
         },
         archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        model: row.get(8)?,
         version: version(row, VERSION)?,
     })
 }
@@ -83,8 +84,9 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<bo
         let author = &workflow.author;
         conn.exec(
             "INSERT INTO workflows
-                 (id, org, name, author, author_given_name, author_family_name, author_email, latest)
-             VALUES (:id, :org, :name, :author, :given_name, :family_name, :email, :latest)",
+                 (id, org, name, author, author_given_name, author_family_name, author_email, latest,
+                  model)
+             VALUES (:id, :org, :name, :author, :given_name, :family_name, :email, :latest, :model)",
             named_params! {
                 ":id": id,
                 ":org": org,
@@ -94,6 +96,7 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<bo
                 ":family_name": author.family_name,
                 ":email": author.email,
                 ":latest": version.id.0.as_bytes(),
+                ":model": workflow.model,
             },
         )?;
     }
@@ -106,12 +109,12 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<bo
 
 fn listed(conn: &Connection, org: OrgId, which: &str, window: Window) -> Result<Page<Workflow>, StoreError> {
     let org = org.0.as_bytes();
-    let total = conn.count(&format!("SELECT count(*) FROM workflows WHERE org = ?1 AND {which}"), [org])?;
+    let total = conn.count(&format!("SELECT count(*) FROM workflows WHERE org = ?1 AND model IS NULL AND {which}"), [org])?;
     let (limit, offset) = limits(window);
     let entries = conn.all(
         &format!(
             "SELECT {WORKFLOW_COLUMNS} FROM workflows w JOIN versions v ON v.id = w.latest
-             WHERE w.org = ?1 AND w.{which} ORDER BY w.seq LIMIT ?2 OFFSET ?3"
+             WHERE w.org = ?1 AND w.model IS NULL AND w.{which} ORDER BY w.seq LIMIT ?2 OFFSET ?3"
         ),
         params![org, limit, offset],
         workflow,
@@ -192,6 +195,21 @@ impl Workflows for Sqlite {
                 workflow,
             )?;
             Ok(found.filter(|found| among.contains(&found.org)))
+        })
+        .await
+    }
+
+    async fn workflow_of_model(&self, org: OrgId, model: &str) -> Result<Option<Workflow>, StoreError> {
+        let model = model.to_owned();
+        self.read(move |conn| {
+            conn.one(
+                &format!(
+                    "SELECT {WORKFLOW_COLUMNS} FROM workflows w JOIN versions v ON v.id = w.latest
+                     WHERE w.org = ?1 AND w.model = ?2"
+                ),
+                params![org.0.as_bytes(), model],
+                workflow,
+            )
         })
         .await
     }
@@ -326,6 +344,7 @@ pub(crate) struct Movement<'a> {
     pub(crate) kind: Kind,
     pub(crate) amount: i64,
     pub(crate) run: Option<RunId>,
+    pub(crate) evaluation: Option<EvaluationId>,
     pub(crate) by: Option<&'a UserId>,
     pub(crate) note: &'a str,
 }
@@ -333,7 +352,14 @@ pub(crate) struct Movement<'a> {
 impl Movement<'_> {
     /// What a run costs.
     pub(crate) fn charge(id: EntryId, credits: u32, run: RunId) -> Self {
-        Self { id, kind: Kind::Charge, amount: -i64::from(credits), run: Some(run), by: None, note: "" }
+        let amount = -i64::from(credits);
+        Self { id, kind: Kind::Charge, amount, run: Some(run), evaluation: None, by: None, note: "" }
+    }
+
+    /// What a run cost, given back.
+    pub(crate) fn refund(id: EntryId, credits: u32, run: RunId) -> Self {
+        let amount = i64::from(credits);
+        Self { id, kind: Kind::Refund, amount, run: Some(run), evaluation: None, by: None, note: "" }
     }
 }
 
@@ -348,8 +374,8 @@ pub(crate) fn enter(tx: &Tx<'_>, org: OrgId, movement: &Movement<'_>) -> Result<
         )?
         .ok_or_else(|| StoreError::Missing(format!("organization `{org}`")))?;
     tx.conn.exec(
-        "INSERT INTO entries (id, org, kind, amount, balance, run, at, by, note)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO entries (id, org, kind, amount, balance, run, at, by, note, evaluation)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             movement.id.0.as_bytes(),
             org.0.as_bytes(),
@@ -359,7 +385,8 @@ pub(crate) fn enter(tx: &Tx<'_>, org: OrgId, movement: &Movement<'_>) -> Result<
             movement.run.as_ref().map(|run| run.0.as_bytes()),
             tx.now.0,
             movement.by.map(|by| &by.0),
-            movement.note
+            movement.note,
+            movement.evaluation.as_ref().map(|evaluation| evaluation.0.as_bytes())
         ],
     )?;
     Ok(after)
@@ -378,7 +405,7 @@ pub(crate) fn enter_top_up(tx: &Tx<'_>, org: OrgId, top_up: &TopUp) -> Result<i6
         None if *credits > 0 => {
             let amount = i64::from(*credits);
             let movement =
-                Movement { id: *entry, kind: Kind::Grant, amount, run: None, by: by.as_ref(), note };
+                Movement { id: *entry, kind: Kind::Grant, amount, run: None, evaluation: None, by: by.as_ref(), note };
             let details = json!({ "credits": credits, "note": note });
             record(tx, org, by.as_ref(), "credits.given", &entry.to_string(), &details)?;
             enter(tx, org, &movement)
@@ -387,7 +414,7 @@ pub(crate) fn enter_top_up(tx: &Tx<'_>, org: OrgId, top_up: &TopUp) -> Result<i6
     }
 }
 
-const ENTRY_COLUMNS: &str = "id, org, kind, amount, balance, run, at, by, note";
+const ENTRY_COLUMNS: &str = "id, org, kind, amount, balance, run, at, by, note, evaluation";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
@@ -400,6 +427,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         at: time(row, 6)?,
         by: row.get::<_, Option<String>>(7)?.map(UserId),
         note: row.get(8)?,
+        evaluation: maybe_uuid(row, 9)?.map(EvaluationId),
     })
 }
 

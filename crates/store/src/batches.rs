@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use domain::batch::Batch;
 use domain::id::OrgId;
 use domain::page::{Page, Window};
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -21,6 +22,9 @@ pub trait Batches: Send + Sync {
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Batch>, StoreError>;
+
+    /// One batch by its handle.
+    async fn batch_of(&self, org: OrgId, handle: Uuid) -> Result<Option<Batch>, StoreError>;
 
     /// One batch.
     async fn batch(&self, org: OrgId, id: &str) -> Result<Option<Batch>, StoreError>;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use domain::delivery::{Attempt, Delivery, DeliveryFilter, Disposition, Report};
-use domain::id::{DeliveryId, LeaseToken, OrgId, UserId};
+use domain::delivery::{About, Attempt, Delivery, DeliveryFilter, Disposition, Report};
+use domain::event::{Told, What};
+use domain::id::{DeliveryId, EventId, LeaseToken, OrgId, SecretId, UserId};
 use domain::page::{Cursor, Slice};
-use domain::run::Run;
 use domain::time::{Millis, Timestamp};
 
 use crate::StoreError;
@@ -36,8 +36,10 @@ pub struct Taken {
     pub delivery: Delivery,
     /// To which receiver.
     pub receiver: String,
-    /// The run as it was when the event happened.
-    pub run: Run,
+    /// What is told: the thing as it was when the event happened. `None` where it is to be asked for by [`Deliveries::told`].
+    pub told: Option<Told>,
+    /// What signs it: the subscription's secret, closed. `None` where the organization's sign.
+    pub secret: Option<Vec<u8>>,
     /// What proves this attempt.
     pub token: LeaseToken,
     /// Attempts that failed since the event, or since it was asked for again.
@@ -52,6 +54,21 @@ pub enum Redelivery {
     /// An attempt is under way at this moment.
     UnderWay,
     /// There is no such delivery.
+    Missing,
+}
+
+/// What became of asking for another callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldAgain {
+    /// It is due now.
+    Due(DeliveryId),
+    /// It has not ended yet.
+    NotEnded,
+    /// No address was named with it.
+    NoAddress,
+    /// One is on its way.
+    UnderWay,
+    /// There is no such thing.
     Missing,
 }
 
@@ -83,6 +100,18 @@ pub trait Deliveries: Send + Sync {
     /// first for each receiver. Neither an organization nor a receiver with a long backlog delays another, and those that
     /// have as much under way as they may are passed over. Costs what it takes, however much waits.
     async fn take_deliveries(&self, taking: &Taking) -> Result<Vec<Taken>, StoreError>;
+
+    /// What is told of an event: the thing as it is now.
+    async fn told(&self, org: OrgId, what: What) -> Result<Option<Told>, StoreError>;
+
+    /// Keeps the body of a delivery before it is sent for the first time, and which secret signs it. Answers whether the lease
+    /// holds.
+    async fn keep_body(
+        &self,
+        token: LeaseToken,
+        body: &[u8],
+        secret: Option<SecretId>,
+    ) -> Result<bool, StoreError>;
 
     /// Ends an attempt and keeps how it went. Answers whether it counted: an old token changes nothing.
     async fn settle_delivery(
@@ -116,6 +145,9 @@ pub trait Deliveries: Send + Sync {
 
     /// Makes a delivery due now, whatever became of it; its event id and its attempts stay, its schedule begins anew.
     async fn redeliver(&self, among: &[OrgId], id: DeliveryId) -> Result<Redelivery, StoreError>;
+
+    /// Tells once more of the end of a run or a batch, with a delivery of its own that is worded from the present state.
+    async fn tell_again(&self, org: OrgId, about: About, event: EventId) -> Result<ToldAgain, StoreError>;
 
     /// An organization's secrets; if it has none yet, `fresh` becomes the present one.
     async fn webhook_secrets(&self, org: OrgId, fresh: WebhookSecret) -> Result<WebhookSecrets, StoreError>;

@@ -9,12 +9,17 @@ mod accounts;
 mod audit;
 mod batches;
 mod deliveries;
+mod deployments;
 mod error;
+mod evaluations;
 mod feed;
 mod idempotency;
+mod library;
+mod lists;
 mod queue;
 mod reviews;
 mod runs;
+mod subscriptions;
 #[cfg(feature = "suite")]
 pub mod suite;
 mod upkeep;
@@ -24,15 +29,23 @@ pub use access::{Access, Founding, NewUser, SigningKey};
 pub use accounts::{Accounts, Joined, Joining, MemberChange};
 pub use audit::Audit;
 pub use batches::Batches;
-pub use deliveries::{Deliveries, Redelivery, Taken, Taking, WebhookSecret, WebhookSecrets};
+pub use deliveries::{Deliveries, Redelivery, Taken, Taking, ToldAgain, WebhookSecret, WebhookSecrets};
+pub use deployments::{Deployment, Deployments};
 pub use error::StoreError;
+pub use evaluations::{Admitted, EvaluationClaim, Evaluations, Measured, NewEvaluation};
 pub use feed::{FEED_KEPT, Feed, FeedPart};
 pub use idempotency::{ANSWERS_KEPT, Idempotency};
+pub use library::{AssetChange, Changed, Confirmed, FolderChange, Library};
+pub use lists::{
+    AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderField, ListedAttempt, ListedStep, Lists,
+    LogField, RunField, SecretField, StepField, SubscriptionField, attempt_id, part_number, step_id,
+};
 pub use queue::{Claim, Depth, Lost, Queue, Settled, Settlement, WorkerId};
 pub use reviews::{Judged, Judgement, Reviews, Ruling};
-pub use runs::{Accepted, NewRun, Retried, Runs};
+pub use runs::{Accepted, Cancelled, Filed, Filing, NewBatch, NewRun, Retried, Runs};
+pub use subscriptions::{Changing, SubscriptionChange, Subscriptions};
 pub use upkeep::{Keeping, Swept, Upkeep};
-pub use workflows::{Images, Ledger, Revised, TopUp, Workflows};
+pub use workflows::{CreditAlert, Images, Ledger, Revised, TopUp, Workflows};
 
 use domain::id::{OrgId, RunId};
 use domain::run::Status;
@@ -54,6 +67,11 @@ pub trait Store:
     + Feed
     + Idempotency
     + Deliveries
+    + Deployments
+    + Evaluations
+    + Library
+    + Lists
+    + Subscriptions
     + Upkeep
 {
     /// The clock that leases, pauses and creation times follow: the database's, so that servers need not agree.

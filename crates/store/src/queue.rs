@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::id::{EventId, LeaseToken, OrgId, RunId};
+use domain::image::Image;
 use domain::run::{Failure, Outcome, RetryPolicy, Run, Status};
 use domain::time::{Millis, Timestamp};
 use domain::workflow::Step;
@@ -17,7 +18,7 @@ pub struct WorkerId(pub String);
 pub struct Claim {
     /// The run, as running.
     pub run: Run,
-    /// The steps of its workflow version, without the run's overrides.
+    /// Its own steps or those of its workflow version, without the run's overrides.
     pub steps: Vec<Step>,
     /// What proves this attempt; every verb that ends or renews it asks for it.
     pub token: LeaseToken,
@@ -98,6 +99,16 @@ pub trait Queue: Send + Sync {
         event: EventId,
         how: &Settlement,
     ) -> Result<Settled, StoreError>;
+
+    /// Notes the pictures that were fetched for a run, which the organization may see from now on: it needs none any more.
+    /// `input` is what it works on, `steps` its steps with the pictures' hashes in them. Answers whether the lease holds.
+    async fn supply(
+        &self,
+        token: LeaseToken,
+        input: &Image,
+        further: &[Image],
+        steps: Option<&[Step]>,
+    ) -> Result<bool, StoreError>;
 
     /// Gives runs back untouched, to be claimed at once by anybody; their attempts do not count. For a drain.
     async fn hand_back(&self, tokens: &[LeaseToken]) -> Result<(), StoreError>;

@@ -5,6 +5,7 @@ use domain::id::{EntryId, OrgId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, Image};
 use domain::ledger::Entry;
 use domain::page::{Page, Window};
+use domain::time::Timestamp;
 use domain::workflow::{Version, Workflow};
 
 use crate::StoreError;
@@ -33,6 +34,19 @@ pub struct TopUp {
     pub note: String,
 }
 
+/// When an organization wants to be warned of its balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreditAlert {
+    /// Below how many millionths of a credit.
+    pub threshold: i64,
+    /// When it was last warned.
+    pub notified_at: Option<Timestamp>,
+    /// Since when it wants to be.
+    pub created_at: Timestamp,
+    /// When that was last changed.
+    pub updated_at: Timestamp,
+}
+
 /// Saved workflows.
 #[async_trait]
 pub trait Workflows: Send + Sync {
@@ -52,6 +66,9 @@ pub trait Workflows: Send + Sync {
         id: WorkflowId,
         version: Option<VersionId>,
     ) -> Result<Option<Workflow>, StoreError>;
+
+    /// The workflow that stands for a model in this organization, at its latest version.
+    async fn workflow_of_model(&self, org: OrgId, model: &str) -> Result<Option<Workflow>, StoreError>;
 
     /// One workflow by its exact name, at its latest version.
     async fn workflow_named(&self, org: OrgId, name: &str) -> Result<Option<Workflow>, StoreError>;
@@ -110,6 +127,18 @@ pub trait Ledger: Send + Sync {
 
     /// Gives credits and answers the balance after it. The same entry's id counts once.
     async fn top_up(&self, org: OrgId, top_up: &TopUp) -> Result<i64, StoreError>;
+
+    /// When the organization wants to be warned of its balance, if it does.
+    async fn credit_alert(&self, org: OrgId) -> Result<Option<CreditAlert>, StoreError>;
+
+    /// Sets it. With `unless_changed_since`, answers `None` and changes nothing if it was last changed at another time.
+    async fn set_credit_alert(
+        &self,
+        org: OrgId,
+        threshold: i64,
+        unless_changed_since: Option<Timestamp>,
+        by: &UserId,
+    ) -> Result<Option<CreditAlert>, StoreError>;
 
     /// [`Ledger::top_up`] by nobody in particular.
     async fn grant(&self, org: OrgId, entry: EntryId, credits: u32) -> Result<i64, StoreError> {

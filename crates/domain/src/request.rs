@@ -1,0 +1,73 @@
+//! What was asked for, kept for the face it came through: its own words for inputs, and the caller's on the side.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::RunId;
+use crate::image::Image;
+
+/// The face that a request came through, by its name; it words what is told about it. The empty one is that of requests which
+/// name none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Face(pub String);
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The face it came through.
+    pub face: Face,
+    /// What was to be done, by that face's name for it.
+    pub target: String,
+    /// The parameters as they were given. Pictures that were sent inline stand there by reference.
+    pub input: Value,
+    /// The caller's own words on it, given back exactly as given; an object or null.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub metadata: Value,
+    /// How it came: by itself, or as a part of something.
+    pub origin: Origin,
+    /// The id of the request that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The run that it repeats, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<RunId>,
+    /// Whether its result is to be evaluated without being asked again.
+    #[serde(default)]
+    pub evaluate: bool,
+}
+
+/// How a run was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// By itself.
+    Single,
+    /// As one of a batch.
+    Batch,
+    /// As a published workflow.
+    Workflow,
+}
+
+/// A picture that is to be fetched for a run, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// What it is for: empty for the picture that is worked on, or the text that stands for its hash in the steps.
+    pub slot: String,
+    /// Where it is.
+    pub from: From,
+    /// Its name within the archive that is there, if an archive is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+}
+
+/// Where a picture comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum From {
+    /// An address to fetch it from.
+    Address(String),
+    /// It is stored here.
+    Stored(Image),
+}
+
