@@ -8,6 +8,7 @@ pub mod batch;
 pub mod component;
 pub mod delivery;
 pub mod event;
+pub mod filter;
 pub mod grouping;
 pub mod id;
 pub mod image;
