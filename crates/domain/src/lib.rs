@@ -10,6 +10,7 @@ pub mod component;
 pub mod delivery;
 pub mod evaluation;
 pub mod event;
+pub mod filter;
 pub mod grouping;
 pub mod id;
 pub mod image;
