@@ -299,7 +299,11 @@ pub trait Lists: Send + Sync {
     async fn list_runs(&self, org: OrgId, listing: &Listing<RunField>) -> Result<Leaf<Run>, StoreError>;
 
     /// Batches of an organization.
-    async fn list_batches(&self, org: OrgId, listing: &Listing<BatchField>) -> Result<Leaf<Batch>, StoreError>;
+    async fn list_batches(
+        &self,
+        org: OrgId,
+        listing: &Listing<BatchField>,
+    ) -> Result<Leaf<Batch>, StoreError>;
 
     /// Evaluations of an organization.
     async fn list_evaluations(
@@ -309,10 +313,15 @@ pub trait Lists: Send + Sync {
     ) -> Result<Leaf<Evaluation>, StoreError>;
 
     /// Assets of an organization that were not thrown away.
-    async fn list_assets(&self, org: OrgId, listing: &Listing<AssetField>) -> Result<Leaf<Asset>, StoreError>;
+    async fn list_assets(&self, org: OrgId, listing: &Listing<AssetField>)
+    -> Result<Leaf<Asset>, StoreError>;
 
     /// Folders of an organization.
-    async fn list_folders(&self, org: OrgId, listing: &Listing<FolderField>) -> Result<Leaf<Folder>, StoreError>;
+    async fn list_folders(
+        &self,
+        org: OrgId,
+        listing: &Listing<FolderField>,
+    ) -> Result<Leaf<Folder>, StoreError>;
 
     /// Subscriptions of an organization.
     async fn list_subscriptions(
