@@ -12,6 +12,7 @@ mod media;
 mod parts;
 mod plan;
 mod price;
+mod view;
 mod workflow;
 
 use std::sync::LazyLock;
@@ -27,6 +28,7 @@ pub use input::{Input, Kind, Output, Validator};
 pub use media::{Data, Found, Media, MediaRules, media, media_in, put};
 pub use plan::{Further, Plan, Source, Unfilled, plan};
 pub use price::Price;
+pub use view::{creator_json, example_json, model_json, public_model_json};
 pub use workflow::{slug, slugs, workflow_model};
 
 /// Who made models: the part of a model's id before the first slash.

@@ -99,7 +99,9 @@ impl About {
             inputs: self.inputs,
             outputs: parts::outputs(),
             price: self.price,
-            pricing_note: self.price.map(|_| "per request; a run that fails costs nothing".to_owned()),
+            pricing_note: self
+                .price
+                .map(|price| format!("${price} per request; a run that fails costs nothing")),
             content: format!("{}{LAST}", self.content),
             notable_features: self.notable_features.iter().map(|&feature| feature.to_owned()).collect(),
             examples: self.examples,
