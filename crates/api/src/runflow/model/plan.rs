@@ -108,7 +108,7 @@ pub fn plan(model: &Model, input: &Checked) -> Result<Plan, Vec<FieldError>> {
         Work::Chain(chain) => chain(input),
         Work::Workflow(steps) => {
             let settings = input.object("settings").filter(|settings| !settings.is_empty());
-            let wrong: Vec<_> = settings.into_iter().flat_map(|settings| not_objects(settings)).collect();
+            let wrong: Vec<_> = settings.into_iter().flat_map(not_objects).collect();
             if !wrong.is_empty() {
                 return Err(wrong);
             }
