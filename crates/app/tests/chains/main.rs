@@ -1,5 +1,5 @@
 //! The models of the catalogue against the components that they are chains of: every chain is one, and really makes its
-//! picture of a sample photograph. The results lie in the folder `models` of cargo's temporary folder, to be looked at.
+//! picture of a sample photograph. The results lie in the folder `chains` of cargo's temporary folder, to be looked at.
 //! `PACKSHOT_TEST_MODELS` names a folder of networks that were fetched; without it the studio matte cuts out.
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn toolbox() -> Toolbox {
 }
 
 fn results() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("models");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chains");
     fs::create_dir_all(&folder).expect("a folder");
     folder
 }
