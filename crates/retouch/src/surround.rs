@@ -1,8 +1,9 @@
 //! Continues plain surroundings beyond the edge of a picture: a studio backdrop, paper, an even wall.
 //!
 //! A strip along the edge is surveyed in square cells. Where they are even and near their neighbours, the surface through
-//! their means is carried on outwards, with its slope dying away, and the grain of the strip is laid on it mirrored, so that
-//! the picture's edge does not show. Computes in sRGB levels.
+//! their means is carried on outwards, with its slope dying away, and the grain of the strip is laid on it: there and back
+//! again, so that the edge does not show, and every time from farther along, so that nothing is seen to repeat. Computes in
+//! sRGB levels.
 
 use pixels::{Bitmap, Channels, Samples};
 
@@ -42,8 +43,9 @@ pub enum NotContinued {
 /// Cells are this part of the shorter side long, within bounds in pixels.
 const CELL_SHARE: usize = 40;
 const CELL_PX: (usize, usize) = (4, 48);
-/// Rows of cells that are looked at, from the edge inwards.
-const DEPTH: usize = 3;
+/// Rows of cells that grain is taken from at most, from the edge inwards, and those that tell the slope.
+const DEPTH: usize = 16;
+const SLOPE_DEPTH: usize = 3;
 /// Standard deviation inside a cell that is still grain, in levels.
 const GRAIN: f32 = 7.0;
 /// By how much neighbouring cells may differ, in levels.
@@ -52,10 +54,13 @@ const STEP: f32 = 5.0;
 const RIM: f32 = 3.0 * GRAIN;
 /// Share of the cells that may hold a speck.
 const SPECKS: f32 = 0.02;
-/// Cells within which the slope of the surface has mostly died away.
-const FADE: f32 = 6.0;
+/// Cells within which the slope of the surface has mostly died away, and the most that it comes to, in levels.
+const FADE: f32 = 4.0;
+const RISE: f32 = 6.0;
 /// Part of the edge's length within which what differs along the edge has mostly evened out.
-const EVEN_OUT: f32 = 0.15;
+const EVEN_OUT: f32 = 0.1;
+/// Part of a way through the strip over which one take of its grain goes over into the next.
+const BLEND: f32 = 0.4;
 
 type Colour = [f32; 3];
 
@@ -214,16 +219,20 @@ impl Surface {
         (!rows.is_empty()).then_some(Self { cell, rows, grain })
     }
 
-    /// By how much the surface rises with each pixel outwards, evened along the edge.
+    /// By how many levels the surface rises with each pixel outwards, evened along the edge. Of light alone: a cast of colour
+    /// that grows with the distance is never right.
     fn slope(&self) -> Vec<Colour> {
         let first = &self.rows[0];
-        let last = self.rows.len() - 1;
+        let last = (self.rows.len() - 1).min(SLOPE_DEPTH - 1);
         if last == 0 {
             return vec![[0.0; 3]; first.len()];
         }
         let over = (last * self.cell) as f32;
-        let rise = first.iter().zip(&self.rows[last]).map(|(a, b)| [0, 1, 2].map(|c| (a[c] - b[c]) / over));
-        evened(&rise.collect::<Vec<_>>(), first.len() / 10)
+        let light = |colour: &Colour| (colour[0] + 2.0 * colour[1] + colour[2]) / 4.0;
+        let most = RISE / (FADE * self.cell as f32);
+        let rise = |(a, b): (&Colour, &Colour)| [((light(a) - light(b)) / over).clamp(-most, most); 3];
+        let rises: Vec<Colour> = first.iter().zip(&self.rows[last]).map(rise).collect();
+        evened(&rises, first.len() / 10)
     }
 }
 
@@ -276,15 +285,20 @@ fn evened(profile: &[Colour], radius: usize) -> Vec<Colour> {
     now
 }
 
+/// The two of `count` cells over a length between whose middles a pixel lies, and how far.
+fn between(along: usize, count: usize, length: usize) -> (usize, usize, f32) {
+    let last = count - 1;
+    let place = ((along as f32 + 0.5) * count as f32 / length as f32 - 0.5).clamp(0.0, last as f32);
+    let first = place as usize;
+    (first, (first + 1).min(last), place - first as f32)
+}
+
 /// A profile of cells at each pixel along the edge, linear between the middles of cells.
 fn spread_out(profile: &[Colour], length: usize) -> Vec<Colour> {
-    let last = profile.len() - 1;
     (0..length)
         .map(|along| {
-            let place = (along as f32 + 0.5) * profile.len() as f32 / length as f32 - 0.5;
-            let place = place.clamp(0.0, last as f32);
-            let first = place as usize;
-            let (a, b, share) = (profile[first], profile[(first + 1).min(last)], place - first as f32);
+            let (first, second, share) = between(along, profile.len(), length);
+            let (a, b) = (profile[first], profile[second]);
             [0, 1, 2].map(|c| a[c] + (b[c] - a[c]) * share)
         })
         .collect()
@@ -309,49 +323,122 @@ fn grow<S: Level>(
             let rows: Vec<_> = surface.rows.iter().map(|row| spread_out(row, length)).collect();
             let slope = spread_out(&surface.slope(), length);
             let even = spread_out(&evened(&surface.rows[0], surface.rows[0].len() / 8), length);
-            let grain = grain(strip, &surface, &rows, &slope);
-            let depth = grain.len() / length;
+            let most = 3.0 * surface.grain + 1.5;
+            let grain = Grain::new(strip, &surface, &rows, &slope, most);
             laid(strip, px as usize, stop, |along, outside| {
                 let away = outside as f32 + 0.5;
                 let evened = 1.0 - (-away / (length as f32 * EVEN_OUT)).exp();
                 let fade = FADE * cell;
                 let risen = 0.5 * cell + fade * (1.0 - (-away / fade).exp());
-                // There and back again, so that there is no seam.
-                let turn = outside % (2 * depth);
-                let inside = if turn < depth { turn } else { 2 * depth - 1 - turn };
                 let (near, far, rise) = (rows[0][along], even[along], slope[along]);
-                let grain = grain[inside * length + along];
+                let grain = grain.outside(along, outside);
                 [0, 1, 2].map(|c| near[c] + (far[c] - near[c]) * evened + rise[c] * risen + grain[c])
             })
         }
     }
 }
 
-/// What the pixels of the strip have beside the surface, row by row inwards; specks are cut down to grain.
-fn grain<S: Level>(
-    strip: &Strip<'_, S>,
-    surface: &Surface,
-    rows: &[Vec<Colour>],
-    slope: &[Colour],
-) -> Vec<Colour> {
-    let most = 3.0 * surface.grain + 1.5;
-    let cell = surface.cell as f32;
-    let mut found = Vec::with_capacity(strip.length() * surface.cell * rows.len());
-    for inside in 0..surface.cell * rows.len() {
-        let place = (inside as f32 + 0.5) / cell - 0.5;
-        let first = (place.max(0.0) as usize).min(rows.len() - 1);
-        let second = (first + 1).min(rows.len() - 1);
+/// What the pixels of a strip have beside its surface.
+struct Grain<'a, 's, S> {
+    strip: &'a Strip<'s, S>,
+    /// Side of a cell in pixels.
+    cell: f32,
+    /// The surface at the middles of rows of cells, for each pixel along the edge.
+    rows: &'a [Vec<Colour>],
+    slope: &'a [Colour],
+    /// The most that is grain, in levels; specks are cut down to it.
+    most: f32,
+    /// What lines along the edge have beside the surface, for each depth in cells along them: an edge that is a little darker
+    /// belongs to the edge, and is no grain.
+    lines: Vec<Vec<Colour>>,
+}
+
+impl<'a, 's, S: Level> Grain<'a, 's, S> {
+    fn new(
+        strip: &'a Strip<'s, S>,
+        surface: &Surface,
+        rows: &'a [Vec<Colour>],
+        slope: &'a [Colour],
+        most: f32,
+    ) -> Self {
+        let (length, count) = (strip.length(), surface.rows[0].len());
+        let mut grain = Self { strip, cell: surface.cell as f32, rows, slope, most, lines: Vec::new() };
+        let line = |inside: usize| -> Vec<Colour> {
+            let mean = |i: usize| {
+                let along = i * length / count..(i + 1) * length / count;
+                let cells = along.len() as f32;
+                let mut sum = [0.0; 3];
+                for along in along {
+                    let beside = grain.beside(along, inside);
+                    (0..3).for_each(|c| sum[c] += beside[c].clamp(-most, most));
+                }
+                sum.map(|sum| sum / cells)
+            };
+            evened(&(0..count).map(mean).collect::<Vec<_>>(), 2)
+        };
+        let lines = (0..surface.cell * rows.len()).map(line).collect();
+        grain.lines = lines;
+        grain
+    }
+
+    /// What a line along the edge has beside the surface.
+    fn line(&self, along: usize, inside: usize) -> Colour {
+        let line = &self.lines[inside];
+        let (first, second, share) = between(along, line.len(), self.strip.length());
+        let (a, b) = (line[first], line[second]);
+        [0, 1, 2].map(|c| a[c] + (b[c] - a[c]) * share)
+    }
+
+    /// The grain so far outside: through the strip and back again, each way from another place along it.
+    fn outside(&self, along: usize, outside: usize) -> Colour {
+        let depth = (self.cell as usize * self.rows.len()).max(1);
+        let (way, on_way) = (outside / depth, outside % depth);
+        let inside = if way % 2 == 0 { on_way } else { depth - 1 - on_way };
+        let mut own = self.inside(self.shifted(along, way), inside);
+        if way == 0 {
+            // So that there is no seam, what belongs to the edge dies away behind it.
+            let line = self.line(along, inside);
+            let stays = (-(outside as f32) / self.cell).exp();
+            (0..3).for_each(|c| own[c] += line[c] * stays);
+        }
+        let share = (on_way as f32 + 0.5) / depth as f32;
+        if share < 1.0 - BLEND {
+            return own;
+        }
+        let next = self.inside(self.shifted(along, way + 1), inside);
+        // Grain is as strong in between: squares of the weights add up to 1.
+        let (to, from) = ((share - 1.0 + BLEND) / BLEND * std::f32::consts::FRAC_PI_2).sin_cos();
+        [0, 1, 2].map(|c| own[c] * from + next[c] * to)
+    }
+
+    /// The place along the edge that the grain of that way is taken from; it turns back at the ends.
+    fn shifted(&self, along: usize, way: usize) -> usize {
+        let length = self.strip.length();
+        // Multiples of the golden section lie far apart.
+        let shift = (way as f64 * 0.618_033_988_75).fract() * 2.0 * length as f64;
+        let place = (along + shift as usize) % (2 * length);
+        if place < length { place } else { 2 * length - 1 - place }
+    }
+
+    /// The grain of a pixel of the strip.
+    fn inside(&self, along: usize, inside: usize) -> Colour {
+        let (beside, line) = (self.beside(along, inside), self.line(along, inside));
+        [0, 1, 2].map(|c| (beside[c] - line[c]).clamp(-self.most, self.most))
+    }
+
+    /// What a pixel of the strip has beside the surface.
+    fn beside(&self, along: usize, inside: usize) -> Colour {
+        let place = (inside as f32 + 0.5) / self.cell - 0.5;
+        let last = self.rows.len() - 1;
+        let first = (place.max(0.0) as usize).min(last);
+        let second = (first + 1).min(last);
         let share = (place - first as f32).max(0.0);
         // Nearer to the edge than the middle of the first row, the surface goes on as it does outside.
-        let before = (-place).max(0.0) * cell;
-        for along in 0..strip.length() {
-            let own = strip.colour(along, inside);
-            let (a, b, rise) = (rows[first][along], rows[second][along], slope[along]);
-            let surface = |c: usize| a[c] + (b[c] - a[c]) * share + rise[c] * before;
-            found.push([0, 1, 2].map(|c| (own[c] - surface(c)).clamp(-most, most)));
-        }
+        let before = (-place).max(0.0) * self.cell;
+        let own = self.strip.colour(along, inside);
+        let (a, b, rise) = (self.rows[first][along], self.rows[second][along], self.slope[along]);
+        [0, 1, 2].map(|c| own[c] - (a[c] + (b[c] - a[c]) * share + rise[c] * before))
     }
-    found
 }
 
 /// The old pixels with new ones beside them; `of` gives the colour so far along the edge and so far outside.

@@ -254,10 +254,12 @@ fn plain_surroundings_are_continued_and_others_refused() {
 
 #[test]
 fn what_is_marked_goes() {
-    let wall = mask(0.08, 0.55, 0.84, 0.36);
+    let all_of_it = mask(0.12, 0.34, 0.8, 0.54);
     let masked = json!({ "mask_url": "https://shop.example/mask.png" });
-    let product = run("runflow/object-removal", masked, "teacup.webp", Some(&wall), "object-removal");
+    let product = run("runflow/object-removal", masked, "teacup.webp", Some(&all_of_it), "object-removal");
     assert_eq!((product.file.media_type, size(&product)), ("image/png", (320, 247)));
+    let [r, g, b, _] = pixel(&picture(&product), 160, 160);
+    assert!([r, g, b].iter().all(|level| (150..230).contains(level)), "the backdrop is there: {r} {g} {b}");
     let corner = json!({ "config": { "box": { "x": 0.42, "y": 0.5, "width": 0.15, "height": 0.17 } } });
     let product = run("runflow/tag-removal", corner, "teacup.webp", None, "tag-removal");
     let (old, new) = (decoded(&sample("teacup.webp")), picture(&product));
