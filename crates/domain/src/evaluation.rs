@@ -196,3 +196,9 @@ pub struct Opinion {
     /// Why, in their words.
     pub reason: Option<String>,
 }
+
+/// Knows the limits of measures, so that the front can refuse what makes no sense without knowing how is measured.
+pub trait CheckLimits: Send + Sync {
+    /// Says what is wrong with an organization's own limits (an object, merged over the defaults), and the way out.
+    fn check(&self, limits: &Value) -> Result<(), String>;
+}

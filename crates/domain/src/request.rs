@@ -1,10 +1,13 @@
 //! What was asked for, kept for the face it came through: its own words for inputs, and the caller's on the side.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::RunId;
 use crate::image::Image;
+use crate::workflow::Step;
 
 /// The face that a request came through, by its name; it words what is told about it. The empty one is that of requests which
 /// name none.
@@ -71,3 +74,21 @@ pub enum From {
     Stored(Image),
 }
 
+/// The steps with the hashes of pictures where their slots stand: every text in the settings that is a slot is replaced.
+pub fn filled(steps: &[Step], hashes: &BTreeMap<&str, &str>) -> Vec<Step> {
+    fn fill(value: &mut Value, hashes: &BTreeMap<&str, &str>) {
+        match value {
+            Value::String(text) => {
+                if let Some(hash) = hashes.get(text.as_str()).filter(|_| !text.is_empty()) {
+                    *text = (*hash).to_owned();
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| fill(value, hashes)),
+            Value::Object(members) => members.values_mut().for_each(|value| fill(value, hashes)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut steps = steps.to_vec();
+    steps.iter_mut().for_each(|step| fill(&mut step.settings, hashes));
+    steps
+}

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
+
 use crate::event::Kind;
 use crate::id::{OrgId, SecretId, SubscriptionId};
 use crate::request::Face;
@@ -55,4 +57,10 @@ pub struct CallbackSecret {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// What a secret is closed with, so that it opens for its organization and its id alone: a secret of a subscription or of
+/// callbacks.
+pub fn context(org: OrgId, id: Uuid) -> Vec<u8> {
+    [org.0.as_bytes().as_slice(), id.as_bytes().as_slice()].concat()
 }

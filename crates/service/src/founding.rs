@@ -127,6 +127,7 @@ impl Service {
                 org,
                 name: name.clone(),
                 author: author.clone(),
+                model: None,
                 archived_at: None,
                 version: Version {
                     needs_review: false,

@@ -26,6 +26,26 @@ impl Intake {
         self.spool.write(bytes).await.map_err(Refusal::blob("store the file"))
     }
 
+    /// Takes no more than that many bytes, if that is less than before.
+    pub(crate) fn lower_limit(&mut self, limit: u64) {
+        self.limit = self.limit.min(limit);
+    }
+
+    /// For which organization.
+    pub(crate) const fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// The whole file, with how many bytes it has.
+    pub(crate) async fn sealed(self) -> Result<(OrgId, Sealed, u64), Refusal> {
+        let bytes = self.spool.len();
+        if bytes == 0 {
+            return Err(Refusal::Unusable("the file is empty; send a picture".to_owned()));
+        }
+        let sealed = self.spool.seal().await.map_err(Refusal::blob("store the file"))?;
+        Ok((self.org, sealed, bytes))
+    }
+
     /// Bytes written so far.
     pub fn received(&self) -> u64 {
         self.spool.len()

@@ -2,21 +2,27 @@
 //! to the store and the blobs. Knows no HTTP and no picture's pixels.
 
 pub mod access;
+mod assets;
 mod audit;
 mod batches;
 mod choice;
 mod credits;
 mod deliveries;
+mod dispatch;
+mod evaluations;
 mod feed;
 mod fetch;
 mod founding;
 mod images;
+mod links;
+mod lists;
 mod orgs;
 mod refusal;
 mod repeats;
 mod reviews;
 mod runs;
 mod settings;
+mod subscriptions;
 mod waiters;
 mod workflows;
 
@@ -24,24 +30,31 @@ use std::sync::Arc;
 
 use blob::Blobs;
 use domain::component::Catalogue;
+use domain::evaluation::CheckLimits;
 use domain::id::Ids;
 use domain::image::Inspect;
+use domain::seal::Seal;
 use domain::time::Timestamp;
 use outbound::Outbound;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use assets::{UploadDraft, Uploaded};
 pub use batches::BatchDraft;
 pub use choice::OrgChoice;
 pub use deliveries::SigningSecret;
+pub use dispatch::{BatchCommission, Commission, Dispatched, ModelWork};
+pub use evaluations::EvaluationDraft;
 pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
+pub use links::{Link, LinkFault, LinkKey, LinkUse};
 pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
 pub use runs::{INPUTS_MAX, Order, RunDetails};
 pub use settings::ServiceSettings;
+pub use subscriptions::{NewSecret, NewSubscription, SubscriptionDraft};
 pub use waiters::Seat;
 pub use workflows::{Checked, WorkflowDraft};
 
@@ -66,6 +79,12 @@ pub struct Parts {
     pub inspect: Arc<dyn Inspect>,
     /// The way out, for pictures to fetch.
     pub outbound: Outbound,
+    /// Closes secrets that are remembered.
+    pub seal: Arc<dyn Seal>,
+    /// What signs links that need no token.
+    pub link_key: LinkKey,
+    /// Knows which limits for evaluations make sense.
+    pub check_limits: Arc<dyn CheckLimits>,
     /// Limits and names.
     pub settings: ServiceSettings,
 }
@@ -83,7 +102,10 @@ struct Inner {
     outbound: Outbound,
     /// Places for pictures being fetched, over all requests.
     fetches: Fetches,
+    seal: Arc<dyn Seal>,
+    link_key: LinkKey,
     settings: ServiceSettings,
+    check_limits: Arc<dyn CheckLimits>,
     waiters: Waiters,
     seats: Seats,
     channels: Channels,
@@ -98,7 +120,8 @@ struct Inner {
 impl Service {
     /// A service over these parts. Touches nothing yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, catalogue, ids, inspect, outbound, settings } = parts;
+        let Parts { store, blobs, catalogue, ids, inspect, outbound, seal, link_key, check_limits, settings } =
+            parts;
         Self(Arc::new(Inner {
             store,
             blobs,
@@ -107,6 +130,9 @@ impl Service {
             inspect,
             outbound,
             fetches: Fetches::default(),
+            seal,
+            link_key,
+            check_limits,
             settings,
             waiters: Waiters::default(),
             seats: Seats::default(),

@@ -3,6 +3,7 @@
 use blob::BlobError;
 use domain::id::VersionId;
 use domain::image::ContentHash;
+use domain::ledger::OutOfCredit;
 use domain::run::Status;
 use domain::time::Millis;
 use store::StoreError;
@@ -32,6 +33,20 @@ pub enum Thing {
     Invitation,
     /// A connection that is not revoked.
     Connection,
+    /// A file in the library.
+    Asset,
+    /// A folder of the library.
+    Folder,
+    /// An upload that was announced.
+    Upload,
+    /// An evaluation.
+    Evaluation,
+    /// A subscription to events.
+    Subscription,
+    /// A secret that signs callbacks.
+    Secret,
+    /// A workflow of another program.
+    Deployment,
 }
 
 impl Thing {
@@ -48,6 +63,13 @@ impl Thing {
             Self::User => "user",
             Self::Invitation => "open invitation",
             Self::Connection => "connection",
+            Self::Asset => "asset",
+            Self::Folder => "folder",
+            Self::Upload => "upload",
+            Self::Evaluation => "evaluation",
+            Self::Subscription => "subscription",
+            Self::Secret => "callback secret",
+            Self::Deployment => "deployed workflow",
         }
     }
 }
@@ -173,6 +195,21 @@ pub enum Refusal {
     /// Something like it exists already.
     #[error("{0}")]
     Conflict(String),
+    /// The token does not allow that.
+    #[error("your key does not have the scope `{scope}`; use one that does")]
+    ScopeMissing {
+        /// What it would have to allow.
+        scope: &'static str,
+    },
+    /// The balance is lower than what was asked for costs: nothing was filed.
+    #[error("{0}")]
+    OutOfCredit(OutOfCredit),
+    /// It was changed since it was read.
+    #[error("it was changed since you read it; read it again and repeat your change")]
+    Changed,
+    /// What it needs has not happened yet, or cannot any more.
+    #[error("{0}")]
+    NotNow(String),
     /// It took longer than a request may wait.
     #[error("the run is not finished after {seconds} seconds; ask for its result again later")]
     TimedOut {
@@ -217,6 +254,13 @@ impl Refusal {
                 Thing::User => "user_not_found",
                 Thing::Invitation => "invitation_not_found",
                 Thing::Connection => "connection_not_found",
+                Thing::Asset => "asset_not_found",
+                Thing::Folder => "folder_not_found",
+                Thing::Upload => "upload_not_found",
+                Thing::Evaluation => "evaluation_not_found",
+                Thing::Subscription => "subscription_not_found",
+                Thing::Secret => "callback_secret_not_found",
+                Thing::Deployment => "deployed_workflow_not_found",
             },
             Self::NoResult { .. } => "run_has_no_result",
             Self::NotRetryable { .. } => "run_not_retryable",
@@ -241,6 +285,10 @@ impl Refusal {
             Self::TooManyTries { .. } => "too_many_tries",
             Self::LastAdmin => "last_admin",
             Self::Conflict(_) => "conflict",
+            Self::ScopeMissing { .. } => "scope_missing",
+            Self::OutOfCredit(_) => "out_of_credit",
+            Self::Changed => "changed",
+            Self::NotNow(_) => "not_now",
             Self::TimedOut { .. } => "timed_out",
             Self::Unavailable(_) => "unavailable",
             Self::Ours { .. } => "internal",

@@ -8,7 +8,7 @@ use domain::batch::BatchRef;
 use domain::id::{self, EntryId, EventId, OrgId, RunId, UserId, VersionId, WorkflowId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::page::{Page, Window};
-use domain::run::{Fault, Feedback, NamedImage, Run, RunFilter, State, Status};
+use domain::run::{Fault, Feedback, NamedImage, Run, RunFilter, State, Status, Terms};
 use domain::workflow::Workflow;
 use outbound::Outbound;
 use serde_json::Value;
@@ -220,9 +220,14 @@ impl Service {
             workflow_name: workflow.name.clone(),
             user: user.clone(),
             created_at: self.now(),
-            input,
+            input: Some(input),
             input_name,
             more_inputs,
+            sources: Vec::new(),
+            place: None,
+            steps: None,
+            request: None,
+            terms: Terms::AtAcceptance,
             batch: batch.as_ref().map(|batch| batch.id.clone()),
             labels,
             overrides,
@@ -239,6 +244,7 @@ impl Service {
             delay: self.0.settings.min_visible,
             entry: EntryId(id::derived(seed, 1)),
             event: EventId(id::derived(seed, 2)),
+            failure: None,
         })
     }
 

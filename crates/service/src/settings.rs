@@ -58,6 +58,26 @@ pub struct ServiceSettings {
     pub session_lifetime: Millis,
     /// How long an invitation is good for.
     pub invitation_lifetime: Millis,
+    /// How long a link to an asset is good for.
+    pub asset_link_lifetime: Millis,
+    /// How long a link to a result is good for.
+    pub result_link_lifetime: Millis,
+    /// How long a link to upload to is good for.
+    pub upload_link_lifetime: Millis,
+    /// Largest file taken into the library, in bytes.
+    pub asset_bytes_max: u64,
+    /// Most runs in a batch that is asked for as a whole.
+    pub batch_items_max: usize,
+    /// Credits one evaluation costs.
+    pub evaluation_price: u32,
+    /// Whether pictures may be named by addresses without TLS.
+    pub allow_plain_http: bool,
+    /// How often a delivery is tried.
+    pub delivery_attempts: u32,
+    /// Calls of one organization that are answered in each window.
+    pub rate_limit: u32,
+    /// How long such a window is.
+    pub rate_window: Millis,
 }
 
 impl Default for ServiceSettings {
@@ -88,6 +108,16 @@ impl Default for ServiceSettings {
             session_idle: Millis::seconds(12 * 3600),
             session_lifetime: Millis::seconds(30 * 24 * 3600),
             invitation_lifetime: Millis::seconds(7 * 24 * 3600),
+            asset_link_lifetime: Millis::seconds(7 * 24 * 3600),
+            result_link_lifetime: Millis::seconds(3 * 24 * 3600),
+            upload_link_lifetime: Millis::seconds(15 * 60),
+            asset_bytes_max: 50 * 1024 * 1024,
+            batch_items_max: 100,
+            evaluation_price: 20,
+            allow_plain_http: false,
+            delivery_attempts: 6,
+            rate_limit: 6_000,
+            rate_window: Millis::seconds(60),
         }
     }
 }

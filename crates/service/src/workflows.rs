@@ -122,7 +122,7 @@ impl Service {
         self.check_named_images(org, &version.steps).await?;
         let author = self.author(org, &caller.user).await?;
         let id = WorkflowId(id::derived(seed, 0));
-        let workflow = Workflow { id, org, name, author, archived_at: None, version };
+        let workflow = Workflow { id, org, name, author, model: None, archived_at: None, version };
         self.0.store.save_workflow(&workflow).await.map_err(Refusal::store("save the workflow"))?;
         tracing::info!(workflow.id = %id, "made workflow `{}`", workflow.name);
         Ok(workflow)

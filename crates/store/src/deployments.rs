@@ -34,7 +34,8 @@ pub trait Deployments: Send + Sync {
     async fn deploy(&self, deployment: &Deployment) -> Result<(), StoreError>;
 
     /// Replaces members of its body by those of `changes`. Answers it as it is now.
-    async fn redeploy(&self, org: OrgId, id: Uuid, changes: &Value) -> Result<Option<Deployment>, StoreError>;
+    async fn redeploy(&self, org: OrgId, id: Uuid, changes: &Value)
+    -> Result<Option<Deployment>, StoreError>;
 
     /// All of an organization, oldest first.
     async fn deployments(&self, org: OrgId) -> Result<Vec<Deployment>, StoreError>;

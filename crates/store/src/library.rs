@@ -64,12 +64,8 @@ pub trait Library: Send + Sync {
 
     /// Notes what has come for an upload, in place of what came before. Answers whether there is such an upload that is no
     /// asset yet; what comes afterwards changes nothing.
-    async fn receive_upload(
-        &self,
-        org: OrgId,
-        asset: AssetId,
-        file: &StoredFile,
-    ) -> Result<bool, StoreError>;
+    async fn receive_upload(&self, org: OrgId, asset: AssetId, file: &StoredFile)
+    -> Result<bool, StoreError>;
 
     /// Makes what has come an asset, in that folder; `file` says what the bytes are found to be. The organization may see it
     /// as a picture from now on, if it is one. Confirming it again answers the same asset, as it is.

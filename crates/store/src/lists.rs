@@ -394,9 +394,8 @@ impl Listed for Evaluation {
             EvaluationField::CreatedAt => time(self.created_at),
             EvaluationField::UpdatedAt => time(self.updated_at),
             EvaluationField::FinishedAt => match self.state {
-                EvaluationState::Completed { finished_at, .. } | EvaluationState::Failed { finished_at, .. } => {
-                    time(finished_at)
-                }
+                EvaluationState::Completed { finished_at, .. }
+                | EvaluationState::Failed { finished_at, .. } => time(finished_at),
                 EvaluationState::Pending | EvaluationState::Running { .. } => None,
             },
             EvaluationField::Run => id(self.run?.0),
@@ -601,7 +600,11 @@ pub trait Lists: Send + Sync {
     async fn list_runs(&self, org: OrgId, listing: &Listing<RunField>) -> Result<Leaf<Run>, StoreError>;
 
     /// Batches of an organization.
-    async fn list_batches(&self, org: OrgId, listing: &Listing<BatchField>) -> Result<Leaf<Batch>, StoreError>;
+    async fn list_batches(
+        &self,
+        org: OrgId,
+        listing: &Listing<BatchField>,
+    ) -> Result<Leaf<Batch>, StoreError>;
 
     /// Evaluations of an organization.
     async fn list_evaluations(
@@ -611,10 +614,15 @@ pub trait Lists: Send + Sync {
     ) -> Result<Leaf<Evaluation>, StoreError>;
 
     /// Assets of an organization that were not thrown away.
-    async fn list_assets(&self, org: OrgId, listing: &Listing<AssetField>) -> Result<Leaf<Asset>, StoreError>;
+    async fn list_assets(&self, org: OrgId, listing: &Listing<AssetField>)
+    -> Result<Leaf<Asset>, StoreError>;
 
     /// Folders of an organization.
-    async fn list_folders(&self, org: OrgId, listing: &Listing<FolderField>) -> Result<Leaf<Folder>, StoreError>;
+    async fn list_folders(
+        &self,
+        org: OrgId,
+        listing: &Listing<FolderField>,
+    ) -> Result<Leaf<Folder>, StoreError>;
 
     /// Subscriptions of an organization.
     async fn list_subscriptions(

@@ -15,7 +15,7 @@ mod tries;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::access::{Caller, Role};
+use domain::access::{Caller, Role, Scopes};
 use domain::id::{OrgId, UserId};
 use domain::time::Timestamp;
 use tracing::debug;
@@ -56,24 +56,29 @@ pub fn form_token() -> String {
     secret::fresh()
 }
 
+/// A secret of 256 bits in 43 letters and digits.
+pub(crate) fn fresh_secret() -> String {
+    secret::fresh()
+}
+
 impl Service {
     /// Who holds that bearer token: an access token of ours, or an API key. A key acts in its organization alone; an access
     /// token in every organization of its user, unless told which.
     pub async fn bearer(&self, token: &str) -> Result<Caller, Refusal> {
-        let (user, selected, only) = if secret::looks_like_api_key(token) {
+        let (user, selected, only, scopes) = if secret::looks_like_api_key(token) {
             let unknown = || Refusal::Unauthenticated(TokenFault::Unknown);
             let key = secret::hash_api_key(token).ok_or_else(unknown)?;
             let found =
                 self.0.store.connection_by_api_key(key).await.map_err(Refusal::store("check the key"))?;
             let connection = found.ok_or_else(unknown)?;
-            (connection.user, Some(connection.org), Some(connection.org))
+            (connection.user, Some(connection.org), Some(connection.org), Scopes::of(&connection.scope))
         } else {
             let claims = self.check_access_token(token).await?;
-            (claims.user, claims.selected, None)
+            (claims.user, claims.selected, None, Scopes::All)
         };
         let mut memberships = self.memberships(&user).await?;
         memberships.retain(|(org, _)| only.is_none_or(|only| only == *org));
-        Ok(Caller { user, memberships, selected })
+        Ok(Caller { user, memberships, selected, scopes })
     }
 
     async fn memberships(&self, user: &UserId) -> Result<Vec<(OrgId, Role)>, Refusal> {

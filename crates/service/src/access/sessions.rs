@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::access::{Caller, User};
+use domain::access::{Caller, Scopes, User};
 use domain::account::Session;
 use domain::id::{OrgId, UserId};
 
@@ -84,7 +84,7 @@ impl Service {
     pub(crate) async fn caller(&self, user: UserId, selected: Option<OrgId>) -> Result<Caller, Refusal> {
         let memberships =
             self.0.store.memberships(&user).await.map_err(Refusal::store("look up your organizations"))?;
-        Ok(Caller { user, memberships, selected })
+        Ok(Caller { user, memberships, selected, scopes: Scopes::All })
     }
 
     /// Opens a session for somebody who has just proved who they are. Its secret is new, whatever the browser had before.

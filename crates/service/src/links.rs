@@ -1,0 +1,108 @@
+//! Links that need no token: each is signed for one use of one file, and good for a while.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::asset::StoredFile;
+use domain::id::{AssetId, OrgId};
+use domain::image::{ContentHash, Image};
+use domain::time::{Millis, Timestamp};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::{Refusal, Service, Thing};
+
+/// What signs links; 32 random bytes.
+#[derive(Clone)]
+pub struct LinkKey(pub [u8; 32]);
+
+/// What a link is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkUse {
+    /// To download those bytes.
+    Get(ContentHash),
+    /// To see a small picture of those bytes.
+    Thumbnail(ContentHash),
+    /// To upload that asset, as that media type.
+    Put(AssetId, String),
+}
+
+/// A link as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whose file.
+    pub org: OrgId,
+    /// What for.
+    pub what: LinkUse,
+    /// Until when, in seconds since 1970.
+    pub until: i64,
+}
+
+/// Why a link is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkFault {
+    /// It was not made here, or was changed.
+    #[error("this link was not given out here, or was altered; ask for a new one")]
+    NotOurs,
+    /// Its time is over.
+    #[error("this link has expired; ask for a new one")]
+    Expired,
+}
+
+impl Link {
+    fn signed_text(&self) -> String {
+        let what = match &self.what {
+            LinkUse::Get(hash) => format!("get\n{hash}"),
+            LinkUse::Thumbnail(hash) => format!("thumbnail\n{hash}"),
+            LinkUse::Put(asset, media_type) => format!("put\n{asset}\n{media_type}"),
+        };
+        format!("{}\n{}\n{what}", self.org, self.until)
+    }
+}
+
+impl Service {
+    /// A link that is good for that long from now. One that is good for a day or more ends on a full hour, so that what shows it
+    /// twice within the hour shows the same.
+    pub fn link(&self, org: OrgId, what: LinkUse, lifetime: Millis) -> Link {
+        let ends = (self.now() + lifetime).0.div_euclid(1000);
+        let long = lifetime >= Millis::seconds(24 * 3600);
+        Link { org, what, until: if long { ends - ends.rem_euclid(3600) + 3600 } else { ends } }
+    }
+
+    /// The signature of a link: 43 letters, digits, `-` and `_`.
+    pub fn sign_link(&self, link: &Link) -> String {
+        URL_SAFE_NO_PAD.encode(self.mac(link).finalize().into_bytes())
+    }
+
+    /// Whether a link may be followed.
+    pub fn check_link(&self, link: &Link, signature: &str) -> Result<(), LinkFault> {
+        let given = URL_SAFE_NO_PAD.decode(signature).map_err(|_| LinkFault::NotOurs)?;
+        // In constant time.
+        self.mac(link).verify_slice(&given).map_err(|_| LinkFault::NotOurs)?;
+        if self.now() > Timestamp(link.until.saturating_mul(1000)) { Err(LinkFault::Expired) } else { Ok(()) }
+    }
+
+    fn mac(&self, link: &Link) -> Hmac<Sha256> {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0.link_key.0).expect("HMAC takes keys of any length");
+        mac.update(link.signed_text().as_bytes());
+        mac
+    }
+
+    /// The picture behind a link that was checked: what its organization may see.
+    pub async fn linked_image(&self, org: OrgId, hash: ContentHash) -> Result<Image, Refusal> {
+        let found = self.0.store.image(&[org], hash).await.map_err(Refusal::store("look for the image"))?;
+        found.ok_or_else(|| Refusal::missing(Thing::Image, hash))
+    }
+
+    /// A file of the library that is no picture is handed out by what its asset says.
+    pub fn handout_of(&self, file: &StoredFile) -> crate::Handout {
+        let (width, height) = file.size.unwrap_or((0, 0));
+        self.handout(Image {
+            hash: file.hash,
+            media_type: file.media_type.clone(),
+            bytes: file.bytes,
+            width,
+            height,
+        })
+    }
+}
