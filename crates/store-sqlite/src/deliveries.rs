@@ -8,7 +8,9 @@ use domain::delivery::{
     About, Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report, receiver,
 };
 use domain::event::{Event, Kind, Told, What};
-use domain::id::{DeliveryId, EvaluationId, EventId, LeaseToken, OrgId, RunId, SecretId, SubscriptionId, UserId};
+use domain::id::{
+    DeliveryId, EvaluationId, EventId, LeaseToken, OrgId, RunId, SecretId, SubscriptionId, UserId,
+};
 use domain::page::{Cursor, Slice};
 use domain::request::Face;
 use domain::run::Status;
@@ -42,18 +44,21 @@ pub(crate) fn record_event(
     for (index, address) in addresses.iter().enumerate() {
         if !addresses[..index].contains(address) {
             let face = face.map_or("", |face| face.0.as_str());
-            record(tx, &Recording { event, org, what, kind, face, address, subscription: None, automatic: true })?;
+            record(
+                tx,
+                &Recording { event, org, what, kind, face, address, subscription: None, automatic: true },
+            )?;
         }
     }
-    let subscribed = tx.conn.all(
-        "SELECT id, face, address FROM subscriptions
-         WHERE org = ?1 AND disabled_at IS NULL AND EXISTS (SELECT 1 FROM json_each(kinds) WHERE value = ?2)",
-        params![org.0.as_bytes(), kind.as_str()],
-        |row| Ok((SubscriptionId(uuid(row, 0)?), row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
-    )?;
+    let subscribed = tx.conn.all(SUBSCRIBED, params![org.0.as_bytes(), kind.as_str()], |row| {
+        Ok((SubscriptionId(uuid(row, 0)?), row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    })?;
     for (id, face, address) in subscribed {
         let (face, address) = (face.as_str(), address.as_str());
-        record(tx, &Recording { event, org, what, kind, face, address, subscription: Some(id), automatic: true })?;
+        record(
+            tx,
+            &Recording { event, org, what, kind, face, address, subscription: Some(id), automatic: true },
+        )?;
         tx.conn.exec(
             "UPDATE subscriptions SET last_event_at = ?2 WHERE id = ?1",
             params![id.0.as_bytes(), tx.now.0],
@@ -61,6 +66,10 @@ pub(crate) fn record_event(
     }
     Ok(())
 }
+
+/// The subscriptions of an organization to a kind of events.
+pub(crate) const SUBSCRIBED: &str = "SELECT id, face, address FROM subscriptions
+    WHERE org = ?1 AND disabled_at IS NULL AND EXISTS (SELECT 1 FROM json_each(kinds) WHERE value = ?2)";
 
 /// One event to be told to one address.
 struct Recording<'a> {
@@ -166,7 +175,12 @@ fn delivery_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Delivery> {
     };
     Ok(Delivery {
         id: DeliveryId(uuid(row, at(0))?),
-        event: Event { id: EventId(uuid(row, at(1))?), org: OrgId(uuid(row, at(2))?), what, at: time(row, at(8))? },
+        event: Event {
+            id: EventId(uuid(row, at(1))?),
+            org: OrgId(uuid(row, at(2))?),
+            what,
+            at: time(row, at(8))?,
+        },
         address: row.get(at(9))?,
         attempts: row.get(at(10))?,
         state,
@@ -380,6 +394,10 @@ fn settle(
     Ok(true)
 }
 
+/// What a subscription has not been sent yet.
+pub(crate) const NOT_SENT: &str =
+    "SELECT id FROM deliveries WHERE org = ?1 AND subscription = ?2 AND state = 'pending'";
+
 /// Gives up what a subscription has not been sent yet, for that reason; an attempt that is under way does not count any more.
 pub(crate) fn give_up_for(
     tx: &Tx<'_>,
@@ -388,9 +406,11 @@ pub(crate) fn give_up_for(
     reason: &'static str,
 ) -> Result<(), StoreError> {
     let given_up = tx.conn.all(
-        "UPDATE deliveries SET state = 'failed', due_at = NULL, ended_at = ?3, attempts = attempts + 1, failed = failed + 1,
-                               lease_token = NULL
-         WHERE org = ?1 AND subscription = ?2 AND state = 'pending' RETURNING id, attempts",
+        &format!(
+            "UPDATE deliveries SET state = 'failed', due_at = NULL, ended_at = ?3, attempts = attempts + 1,
+                                   failed = failed + 1, lease_token = NULL
+             WHERE id IN ({NOT_SENT}) RETURNING id, attempts"
+        ),
         params![org.0.as_bytes(), subscription.0.as_bytes(), tx.now.0],
         |row| Ok((uuid(row, 0)?, row.get::<_, u32>(1)?)),
     )?;
@@ -496,7 +516,9 @@ fn tell_again(tx: &Tx<'_>, org: OrgId, about: About, event: EventId) -> Result<T
             (what, found.request.map(|request| request.face), found.webhooks)
         }
     };
-    let (Some(address), Some(kind)) = (webhooks.first(), what.kind()) else { return Ok(ToldAgain::NoAddress) };
+    let (Some(address), Some(kind)) = (webhooks.first(), what.kind()) else {
+        return Ok(ToldAgain::NoAddress);
+    };
     let column = if matches!(about, About::Run(_)) { "run" } else { "batch" };
     let pending = format!(
         "SELECT 1 FROM deliveries WHERE {column} = ?1 AND org = ?2 AND subscription IS NULL AND state = 'pending' LIMIT 1"
@@ -660,7 +682,14 @@ impl Deliveries for Sqlite {
     ) -> Result<WebhookSecrets, StoreError> {
         let by = by.clone();
         self.write("rotate_webhook_secret", move |tx| {
-            audit::record(tx, org, Some(&by), "webhook_secret.rotated", &org.to_string(), &serde_json::json!({}))?;
+            audit::record(
+                tx,
+                org,
+                Some(&by),
+                "webhook_secret.rotated",
+                &org.to_string(),
+                &serde_json::json!({}),
+            )?;
             tx.conn.exec(
                 "INSERT INTO webhook_secrets (org, current, made_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (org) DO UPDATE SET previous = webhook_secrets.current, previous_until = ?4,

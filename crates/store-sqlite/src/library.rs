@@ -20,6 +20,10 @@ use crate::writer::Tx;
 /// Uploads forgotten in one call, at most.
 const AT_ONCE: i64 = 1000;
 
+/// Uploads that were announced before some time and never became assets.
+pub(crate) const STALE: &str =
+    "SELECT asset FROM uploads WHERE kept_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2";
+
 /// The columns [`asset`] reads, in its order.
 pub(crate) const ASSET_COLUMNS: &str = "id, org, folder, name, hash, media_type, bytes, width, height, source, \
      created_by, created_at, updated_at, deleted_at, deleted_by";
@@ -33,7 +37,12 @@ pub(crate) fn asset(row: &Row<'_>) -> rusqlite::Result<Asset> {
         org: OrgId(uuid(row, 1)?),
         folder: maybe_uuid(row, 2)?.map(FolderId),
         name: file_name(row, 3)?,
-        file: StoredFile { hash: content_hash(row, 4)?, media_type: row.get(5)?, bytes: number(row, 6)?, size },
+        file: StoredFile {
+            hash: content_hash(row, 4)?,
+            media_type: row.get(5)?,
+            bytes: number(row, 6)?,
+            size,
+        },
         source: named(row, 9, AssetSource::parse)?,
         created_by: UserId(row.get(10)?),
         created_at: time(row, 11)?,
@@ -130,9 +139,10 @@ fn is_there(conn: &Connection, org: OrgId, id: Option<FolderId>) -> Result<bool,
 }
 
 fn announce(tx: &Tx<'_>, upload: &Upload) -> Result<(), StoreError> {
-    let there = tx.conn.one("SELECT org FROM uploads WHERE asset = ?1", [upload.asset.0.as_bytes()], |row| {
-        uuid(row, 0).map(OrgId)
-    })?;
+    let there =
+        tx.conn.one("SELECT org FROM uploads WHERE asset = ?1", [upload.asset.0.as_bytes()], |row| {
+            uuid(row, 0).map(OrgId)
+        })?;
     match there {
         Some(org) if org == upload.org => return Ok(()),
         Some(_) => return Err(StoreError::Conflict("an upload of this id".to_owned())),
@@ -359,7 +369,8 @@ fn change_folder(
 fn delete_folder(tx: &Tx<'_>, org: OrgId, id: FolderId) -> Result<bool, StoreError> {
     let Some(folder) = folder_by(tx.conn, org, id)? else { return Ok(false) };
     let id = id.0.as_bytes();
-    tx.conn.exec("UPDATE assets SET folder = NULL, updated_at = ?2 WHERE folder = ?1", params![id, tx.now.0])?;
+    tx.conn
+        .exec("UPDATE assets SET folder = NULL, updated_at = ?2 WHERE folder = ?1", params![id, tx.now.0])?;
     tx.conn.exec(
         "UPDATE folders SET parent = ?2, updated_at = ?3 WHERE parent = ?1",
         params![id, folder.parent.as_ref().map(|parent| parent.0.as_bytes()), tx.now.0],
@@ -457,8 +468,7 @@ impl Library for Sqlite {
     async fn forget_uploads(&self, age: Millis) -> Result<u64, StoreError> {
         self.write("forget_uploads", move |tx| {
             let forgotten = tx.conn.exec(
-                "DELETE FROM uploads WHERE asset IN (
-                     SELECT asset FROM uploads WHERE kept_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)",
+                &format!("DELETE FROM uploads WHERE asset IN ({STALE})"),
                 params![tx.now.0 - age.0, AT_ONCE],
             )?;
             Ok(forgotten as u64)
