@@ -53,6 +53,12 @@ pub struct ApiSettings {
     pub order_bytes_max: usize,
     /// A body that sends nothing for so long is given up.
     pub body_idle: Duration,
+    /// Largest JSON body that may hold pictures, in bytes.
+    pub inline_bytes_max: usize,
+    /// What a credit is worth, in millionths of a US dollar.
+    pub credit_micros: u64,
+    /// Origins whose pages may call the Runflow interface from a browser; `*` for every one.
+    pub cors_origins: Vec<String>,
     /// A waiting event stream says that it is alive this often, to those who can read it.
     pub heartbeat: Duration,
 }
@@ -64,6 +70,9 @@ impl Default for ApiSettings {
             hosts: Hosts::default(),
             json_bytes_max: 1024 * 1024,
             order_bytes_max: 16 * 1024 * 1024,
+            inline_bytes_max: 24 * 1024 * 1024,
+            credit_micros: 1000,
+            cors_origins: Vec::new(),
             body_idle: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
         }

@@ -17,6 +17,7 @@ mod images;
 mod links;
 mod lists;
 mod orgs;
+mod rates;
 mod refusal;
 mod repeats;
 mod reviews;
@@ -44,12 +45,13 @@ pub use assets::{UploadDraft, Uploaded};
 pub use batches::BatchDraft;
 pub use choice::OrgChoice;
 pub use deliveries::SigningSecret;
-pub use dispatch::{BatchCommission, Commission, Dispatched, ModelWork};
+pub use dispatch::{check_callback, BatchCommission, Commission, Dispatched, ModelWork};
 pub use evaluations::EvaluationDraft;
 pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
 pub use links::{Link, LinkFault, LinkKey, LinkUse};
+pub use rates::Allowance;
 pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
 pub use runs::{INPUTS_MAX, Order, RunDetails};
@@ -63,6 +65,7 @@ use crate::access::Tries;
 use crate::access::{Memberships, Passwords};
 use crate::feed::Channels;
 use crate::fetch::Fetches;
+use crate::rates::Rates;
 use crate::waiters::{Seats, Waiters};
 
 /// What a [`Service`] is made of.
@@ -114,6 +117,7 @@ struct Inner {
     passwords: Passwords,
     tries: Tries,
     paces: Tries,
+    rates: Rates,
     closing: CancellationToken,
 }
 
@@ -142,6 +146,7 @@ impl Service {
             passwords: Passwords::default(),
             tries: Tries::default(),
             paces: Tries::default(),
+            rates: Rates::default(),
             closing: CancellationToken::new(),
         }))
     }

@@ -88,6 +88,15 @@ impl Service {
         mac
     }
 
+    /// The file behind a link that was checked, for use by an organization: whoever holds a link may use what it leads to.
+    pub async fn linked_file(&self, owner: OrgId, hash: ContentHash, by: &OrgId) -> Result<Image, Refusal> {
+        let image = self.linked_image(owner, hash).await?;
+        if owner != *by {
+            self.0.store.admit_image(*by, &image).await.map_err(Refusal::store("file the image"))?;
+        }
+        Ok(image)
+    }
+
     /// The picture behind a link that was checked: what its organization may see.
     pub async fn linked_image(&self, org: OrgId, hash: ContentHash) -> Result<Image, Refusal> {
         let found = self.0.store.image(&[org], hash).await.map_err(Refusal::store("look for the image"))?;
