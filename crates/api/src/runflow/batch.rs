@@ -9,7 +9,7 @@ use domain::filter::{Expr, Kind, Listing, Value as FilterValue};
 use domain::request::Origin;
 use domain::run::{Run, State as RunState, Status};
 use serde_json::{Value, json};
-use store::{BatchField, RunField};
+use service::{BatchField, RunField};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
@@ -17,7 +17,7 @@ use super::form::MaybeForm;
 use super::listing::{ListQuery, PageBody};
 use super::problem::Problem;
 use super::run::{NEWEST, RunFields, failure_of, sort, status_of};
-use super::view::{item_id, maybe_time, run_of_item, time};
+use super::view::{item_id, maybe_time, object, run_of_item, time};
 use super::model;
 use crate::{Front, runflow_fields};
 
@@ -205,36 +205,36 @@ impl Front {
             links["callback"] = json!(format!("{base}/callback"));
         }
         let began = batch.started_at.or(completed_at);
-        json!({
-            "id": batch.handle,
-            "org_id": batch.org,
-            "target_type_code": kind,
-            "target_type": kind,
-            "target_id": target,
-            "status_code": status_of_batch(batch),
-            "source_code": if request.is_some() { "api" } else { "studio" },
-            "items_total": batch.size.unwrap_or(batch.runs),
-            "items_succeeded": count(Status::Succeeded),
-            "items_failed": failed,
-            "items_cancelled": count(Status::Cancelled),
-            "input": request.map_or(Value::Null, |request| request.input.clone()),
-            "resolved_template_id": null,
-            "dispatch_provider_link_id": null,
-            "cost": end.map(|_| self.money(batch.charged)),
-            "output": null,
-            "metadata": request.map_or(&Value::Null, |request| &request.metadata),
-            "callback_url": batch.webhooks.first(),
-            "duration_ms": completed_at.zip(began).map(|(ended, began)| (ended - began).0.max(0)),
-            "failure_code": has_failed.then_some("ALL_ITEMS_FAILED"),
-            "failure_message": has_failed.then_some("No item of the batch succeeded; each item says why."),
-            "failure_stage_code": has_failed.then_some("execution"),
-            "created_by": super::account::user_id(&batch.author),
-            "created_at": time(batch.created_at),
-            "started_at": maybe_time(batch.started_at),
-            "completed_at": maybe_time(completed_at),
-            "links": links,
-            "items": null,
-        })
+        object([
+            ("id", json!(batch.handle)),
+            ("org_id", json!(batch.org)),
+            ("target_type_code", json!(kind)),
+            ("target_type", json!(kind)),
+            ("target_id", json!(target)),
+            ("status_code", json!(status_of_batch(batch))),
+            ("source_code", json!(if request.is_some() { "api" } else { "studio" })),
+            ("items_total", json!(batch.size.unwrap_or(batch.runs))),
+            ("items_succeeded", json!(count(Status::Succeeded))),
+            ("items_failed", json!(failed)),
+            ("items_cancelled", json!(count(Status::Cancelled))),
+            ("input", json!(request.map_or(Value::Null, |request| request.input.clone()))),
+            ("resolved_template_id", json!(null)),
+            ("dispatch_provider_link_id", json!(null)),
+            ("cost", json!(end.map(|_| self.money(batch.charged)))),
+            ("output", json!(null)),
+            ("metadata", json!(request.map_or(&Value::Null, |request| &request.metadata))),
+            ("callback_url", json!(batch.webhooks.first())),
+            ("duration_ms", json!(completed_at.zip(began).map(|(ended, began)| (ended - began).0.max(0)))),
+            ("failure_code", json!(has_failed.then_some("ALL_ITEMS_FAILED"))),
+            ("failure_message", json!(has_failed.then_some("No item of the batch succeeded; each item says why."))),
+            ("failure_stage_code", json!(has_failed.then_some("execution"))),
+            ("created_by", json!(super::account::user_id(&batch.author))),
+            ("created_at", json!(time(batch.created_at))),
+            ("started_at", json!(maybe_time(batch.started_at))),
+            ("completed_at", json!(maybe_time(completed_at))),
+            ("links", json!(links)),
+            ("items", json!(null)),
+        ])
     }
 
     /// The runs of a batch, in their order: as many as are written into it.

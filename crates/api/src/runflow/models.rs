@@ -12,7 +12,7 @@ use super::dispatch::segments;
 use super::listing::{ListQuery, PageBody};
 use super::model::{self, Creator, Model, Price};
 use super::problem::Problem;
-use super::view::time;
+use super::view::{object, time};
 use crate::{Front, runflow_fields};
 
 /// What models are asked for by.
@@ -137,45 +137,45 @@ pub(crate) fn model_value(front: &Front, model: &Model) -> Value {
             })
         })
         .collect();
-    json!({
-        "id": model.id,
-        "org_id": model.is_workflow().then_some(model.creator),
-        "model_creator_id": model.creator,
-        "slug": model.slug,
-        "name": model.name,
-        "description": model.description,
-        "version": env!("CARGO_PKG_VERSION"),
-        "is_public": !model.is_workflow(),
-        "is_open_source": true,
-        "icon_url": null,
-        "cover_url": null,
-        "category_code": model.category,
-        "status_code": "active",
-        "family_id": null,
-        "family_variant_code": null,
-        "param_count": null,
-        "architecture": null,
-        "license_code": "commercial",
-        "max_resolution": null,
-        "lora_support": false,
-        "fine_tuning": false,
-        "supports_streaming": false,
-        "paper_url": null,
-        "github_url": null,
-        "is_official": !model.is_workflow(),
-        "availability_status": "available",
-        "seo": null,
-        "notable_features": model.notable_features,
-        "content": model.content,
-        "pricing_note": front.pricing_note(model),
-        "created_by": null,
-        "created_at": saved,
-        "updated_at": saved,
-        "deleted_at": null,
-        "deleted_by": null,
-        "inputs": inputs,
-        "outputs": outputs,
-    })
+    object([
+            ("id", json!(model.id)),
+            ("org_id", json!(model.is_workflow().then_some(model.creator))),
+            ("model_creator_id", json!(model.creator)),
+            ("slug", json!(model.slug)),
+            ("name", json!(model.name)),
+            ("description", json!(model.description)),
+            ("version", json!(env!("CARGO_PKG_VERSION"))),
+            ("is_public", json!(!model.is_workflow())),
+            ("is_open_source", json!(true)),
+            ("icon_url", json!(null)),
+            ("cover_url", json!(null)),
+            ("category_code", json!(model.category)),
+            ("status_code", json!("active")),
+            ("family_id", json!(null)),
+            ("family_variant_code", json!(null)),
+            ("param_count", json!(null)),
+            ("architecture", json!(null)),
+            ("license_code", json!("commercial")),
+            ("max_resolution", json!(null)),
+            ("lora_support", json!(false)),
+            ("fine_tuning", json!(false)),
+            ("supports_streaming", json!(false)),
+            ("paper_url", json!(null)),
+            ("github_url", json!(null)),
+            ("is_official", json!(!model.is_workflow())),
+            ("availability_status", json!("available")),
+            ("seo", json!(null)),
+            ("notable_features", json!(model.notable_features)),
+            ("content", json!(model.content)),
+            ("pricing_note", json!(front.pricing_note(model))),
+            ("created_by", json!(null)),
+            ("created_at", json!(saved)),
+            ("updated_at", json!(saved)),
+            ("deleted_at", json!(null)),
+            ("deleted_by", json!(null)),
+            ("inputs", json!(inputs)),
+            ("outputs", json!(outputs)),
+    ])
 }
 
 impl Front {

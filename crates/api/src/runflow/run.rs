@@ -11,14 +11,14 @@ use domain::log::LogLine;
 use domain::request::Origin;
 use domain::run::{Outcome, Run, State as RunState, Status};
 use serde_json::{Map, Value, json};
-use store::{EvaluationField, ListedStep, LogField, RunField, StepField, part_number, step_id};
+use service::{EvaluationField, ListedStep, LogField, RunField, StepField, part_number, step_id};
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
 use super::listing::{ListQuery, PageBody};
 use super::model;
 use super::problem::Problem;
-use super::view::{maybe_time, time};
+use super::view::{maybe_time, object, time};
 use crate::{Front, runflow_fields};
 
 /// The usual order of lists.
@@ -192,51 +192,51 @@ impl Front {
             Some((code, message, stage)) => (json!(code), json!(message), json!(stage)),
             None => (Value::Null, Value::Null, Value::Null),
         };
-        json!({
-            "id": run.id,
-            "flow_id": (!is_model).then_some(run.workflow),
-            "model_id": model_id,
-            "comfyui_workflow_id": null,
-            "target_type": if is_model { "model" } else { "flow" },
-            "target_version": run.version,
-            "org_id": run.org,
-            "status_code": status_of(status),
-            "source_code": source,
-            "input": input,
-            "output": output,
-            "context": null,
-            "duration_ms": duration_of(run),
-            "cost": cost,
-            "cost_breakdown": null,
-            "nodes_total": steps,
-            "nodes_completed": steps,
-            "resolved_template_id": null,
-            "batch_id": batch,
-            "client_ref": run.labels.get("client_ref"),
-            "jurisdiction_code": null,
-            "flow_version_id": (!is_model).then_some(run.version),
-            "request_id": request.and_then(|request| request.request_id.clone()),
-            "created_by": super::account::user_id(&run.user),
-            "created_at": time(run.created_at),
-            "started_at": maybe_time(began(run)),
-            "completed_at": maybe_time(run.state.finished_at()),
-            "callback_url": run.webhooks.first(),
-            "metadata": request.map_or(&Value::Null, |request| &request.metadata),
-            "has_logs": began(run).is_some() || has_ended,
-            "has_node_runs": steps.is_some(),
-            "links": links(run),
-            "failure_code": code,
-            "failure_message": message,
-            "failure_stage_code": stage,
-            "feedback_is_positive": run.feedback.as_ref().map(|feedback| feedback.thumbs_up),
-            "feedback_reason": run.feedback.as_ref().and_then(|feedback| feedback.reason.clone()),
-            "source_chat_message_id": null,
-            "current_evaluation_summary": null,
-            "node_runs": null,
-            "logs": null,
-            "flow": null,
-            "error": error,
-        })
+        object([
+            ("id", json!(run.id)),
+            ("flow_id", json!((!is_model).then_some(run.workflow))),
+            ("model_id", json!(model_id)),
+            ("comfyui_workflow_id", json!(null)),
+            ("target_type", json!(if is_model { "model" } else { "flow" })),
+            ("target_version", json!(run.version)),
+            ("org_id", json!(run.org)),
+            ("status_code", json!(status_of(status))),
+            ("source_code", json!(source)),
+            ("input", json!(input)),
+            ("output", json!(output)),
+            ("context", json!(null)),
+            ("duration_ms", json!(duration_of(run))),
+            ("cost", json!(cost)),
+            ("cost_breakdown", json!(null)),
+            ("nodes_total", json!(steps)),
+            ("nodes_completed", json!(steps)),
+            ("resolved_template_id", json!(null)),
+            ("batch_id", json!(batch)),
+            ("client_ref", json!(run.labels.get("client_ref"))),
+            ("jurisdiction_code", json!(null)),
+            ("flow_version_id", json!((!is_model).then_some(run.version))),
+            ("request_id", json!(request.and_then(|request| request.request_id.clone()))),
+            ("created_by", json!(super::account::user_id(&run.user))),
+            ("created_at", json!(time(run.created_at))),
+            ("started_at", json!(maybe_time(began(run)))),
+            ("completed_at", json!(maybe_time(run.state.finished_at()))),
+            ("callback_url", json!(run.webhooks.first())),
+            ("metadata", json!(request.map_or(&Value::Null, |request| &request.metadata))),
+            ("has_logs", json!(began(run).is_some() || has_ended)),
+            ("has_node_runs", json!(steps.is_some())),
+            ("links", json!(links(run))),
+            ("failure_code", json!(code)),
+            ("failure_message", json!(message)),
+            ("failure_stage_code", json!(stage)),
+            ("feedback_is_positive", json!(run.feedback.as_ref().map(|feedback| feedback.thumbs_up))),
+            ("feedback_reason", json!(run.feedback.as_ref().and_then(|feedback| feedback.reason.clone()))),
+            ("source_chat_message_id", json!(null)),
+            ("current_evaluation_summary", json!(null)),
+            ("node_runs", json!(null)),
+            ("logs", json!(null)),
+            ("flow", json!(null)),
+            ("error", json!(error)),
+        ])
     }
 
     /// A run as it is shown to whoever asks for it, with what they want beside it.
