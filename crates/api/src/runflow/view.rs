@@ -59,7 +59,13 @@ impl Front {
     }
 
     /// A signed address of those bytes, which ends in a file name before its query.
-    pub(crate) fn file_url(&self, org: OrgId, hash: ContentHash, name: &FileName, lifetime: Millis) -> String {
+    pub(crate) fn file_url(
+        &self,
+        org: OrgId,
+        hash: ContentHash,
+        name: &FileName,
+        lifetime: Millis,
+    ) -> String {
         let link = self.service.link(org, LinkUse::Get(hash), lifetime);
         self.written("files", &link, &hash.to_string(), name.as_str())
     }
