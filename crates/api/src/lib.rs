@@ -16,6 +16,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod paths;
+pub mod runflow;
 mod serve;
 mod tls;
 

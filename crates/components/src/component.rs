@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Clean, Color, Combine, Context, Crop, Denoise, DropShadow, EditFilename, Export, Fault, FillBackground,
-    Frame, GhostMannequin, InputComponent, RemoveBackground, RemoveObject, Resize, Rotate, SetOnCanvas,
-    Sharpen, SkinRetouch, Straighten, Upscale, Watermark, settings,
+    Clean, Color, Combine, Context, Crop, Denoise, DropShadow, EditFilename, Export, Extend, Fault,
+    FillBackground, Frame, GhostMannequin, InputComponent, RemoveBackground, RemoveObject, Resize, Rotate,
+    SetOnCanvas, Sharpen, SkinRetouch, Straighten, Upscale, Watermark, settings,
 };
 
 /// One thing that can be done to a picture.
@@ -152,6 +152,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<SkinRetouch>(),
     Entry::of::<Crop>(),
     Entry::of::<Resize>(),
+    Entry::of::<Extend>(),
     Entry::of::<GhostMannequin>(),
     Entry::of::<Combine>(),
     Entry::of::<SetOnCanvas>(),

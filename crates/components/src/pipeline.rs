@@ -16,8 +16,8 @@ use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
 use crate::{
-    Combine, Context, DropShadow, EditFilename, Export, Fault, FillBackground, Frame, InputComponent, Limits,
-    Resize, SetOnCanvas, Upscale, settings,
+    Combine, Context, DropShadow, EditFilename, Export, Extend, Fault, FillBackground, Frame, InputComponent,
+    Limits, Resize, SetOnCanvas, Upscale, settings,
 };
 
 /// The picture to be worked on.
@@ -314,6 +314,11 @@ pub(crate) fn memory_bytes(limits: &Limits, images: &[&Image], named: &[&Image],
             && let Ok(resize) = settings::read::<<Resize as Component>::Settings>(&step.settings)
         {
             canvas = canvas.max(resize.most_megapixels(canvas));
+        }
+        if step.kind == Extend::KIND
+            && let Ok(extend) = settings::read::<<Extend as Component>::Settings>(&step.settings)
+        {
+            canvas = canvas.max(extend.most_megapixels(canvas));
         }
         if step.kind == Upscale::KIND
             && let Ok(upscale) = settings::read::<<Upscale as Component>::Settings>(&step.settings)

@@ -37,7 +37,7 @@ pub struct Settings {
     pub method: Method,
     /// How many times longer the sides become; null is 2, or what `width` and `height` say.
     #[schemars(extend("x-unit" = "times"))]
-    pub factor: Option<Whole<2, 4>>,
+    pub factor: Option<Number<1, 4>>,
     /// Width to enlarge to; null leaves it to `height`. With both, the picture becomes as large as fits into them; a
     /// larger picture stays as it is.
     #[schemars(extend("x-unit" = "px"))]
@@ -77,20 +77,21 @@ impl Settings {
     pub(crate) fn most_megapixels(&self, megapixels: f64) -> f64 {
         let wanted = match (self.width, self.height) {
             (Some(width), Some(height)) => f64::from(width.get()) * f64::from(height.get()) / 1e6,
-            (None, None) => megapixels * f64::from(self.factor().pow(2)),
+            (None, None) => megapixels * self.factor().powi(2),
             _ => f64::INFINITY,
         };
         wanted.min(self.maximum_megapixels.get()).max(megapixels)
     }
 
-    fn factor(&self) -> u32 {
-        self.factor.map_or(2, Whole::get)
+    fn factor(&self) -> f64 {
+        self.factor.map_or(2.0, Number::get)
     }
 
     /// The size that is asked for, never smaller than `size`.
     fn wanted(&self, size: (u32, u32)) -> (u32, u32) {
         if self.width.is_none() && self.height.is_none() {
-            return (size.0.saturating_mul(self.factor()), size.1.saturating_mul(self.factor()));
+            let longer = |side: u32| (f64::from(side) * self.factor()).round() as u32;
+            return (longer(size.0), longer(size.1));
         }
         let most = |side: Option<Whole<1, 16384>>| side.map_or(u32::MAX, Whole::get);
         let fitted = pixels::fit_inside(size, (most(self.width), most(self.height)), true);

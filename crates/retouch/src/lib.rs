@@ -20,6 +20,7 @@ mod reach;
 mod sharpen;
 pub mod skin;
 mod spots;
+mod surround;
 pub mod upright;
 
 pub use denoise::{Denoising, denoise};
@@ -28,3 +29,4 @@ pub use inpaint::{Filling, InpaintError, Within, inpaint};
 pub use reach::reaching;
 pub use sharpen::{Sharpening, sharpen};
 pub use spots::{Sought, Spots, find_spots};
+pub use surround::{Beyond, Edge, NotContinued, enlarged, is_plain, mean_along};

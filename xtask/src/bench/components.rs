@@ -39,6 +39,7 @@ fn usual(kind: &str) -> Value {
         "setOnCanvas" => json!({ "width": 2048, "height": 2048, "upscale": true }),
         "resize" => json!({ "width": 2000 }),
         "rotate" => json!({ "angle": 7 }),
+        "extend" => json!({ "top": "10%", "left": "10%", "unplain": "pad" }),
         "color" => json!({ "exposure": 0.3, "contrast": 15, "saturation": 10 }),
         "watermark" => json!({ "text": "Packshot" }),
         "removeObject" => json!({ "boxes": [{ "x": 0.45, "y": 0.45, "width": 0.05, "height": 0.05 }] }),
