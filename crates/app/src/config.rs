@@ -337,14 +337,14 @@ fn xdg(variable: &str, under_home: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// What one credit stands for in millionths of a US dollar; `None` where the text is no such number.
-pub fn credit_microdollars(text: &str) -> Option<i64> {
+pub fn credit_micros(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let are_digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
     if whole.is_empty() || part.len() > 6 || !are_digits(whole) || !are_digits(part) {
         return None;
     }
-    let whole: i64 = whole.parse().ok()?;
-    let part: i64 = format!("{part:0<6}").parse().ok()?;
+    let whole: u64 = whole.parse().ok()?;
+    let part: u64 = format!("{part:0<6}").parse().ok()?;
     whole.checked_mul(1_000_000)?.checked_add(part)
 }
 
@@ -397,7 +397,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
             wrong.push(format!("`{name}` is 0, at least 1 is needed"));
         }
     }
-    if credit_microdollars(&config.accounts.credit_usd).is_none() {
+    if credit_micros(&config.accounts.credit_usd).is_none() {
         wrong.push(format!(
             "`accounts.credit_usd` is `{}`; give a decimal number with at most six places, as \"0.001\"",
             config.accounts.credit_usd
@@ -457,10 +457,10 @@ mod tests {
             ("0.000001", Some(1)),
             ("12.5", Some(12_500_000)),
         ] {
-            assert_eq!(credit_microdollars(text), microdollars, "{text}");
+            assert_eq!(credit_micros(text), microdollars, "{text}");
         }
         for text in ["", ".", ".5", "-1", "1e3", "0.0000001", "1,5"] {
-            assert_eq!(credit_microdollars(text), None, "{text}");
+            assert_eq!(credit_micros(text), None, "{text}");
         }
     }
 

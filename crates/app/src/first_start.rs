@@ -102,8 +102,6 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
             delivery_attempts: u32::try_from(config.webhooks.pauses_ms.len() + 1).unwrap_or(u32::MAX),
             rate_limit: config.limits.rate_calls,
             rate_window: seconds(config.limits.rate_window_seconds),
-            credit_microdollars: crate::config::credit_microdollars(&config.accounts.credit_usd)
-                .unwrap_or(defaults.credit_microdollars),
             ..defaults
         },
     }))

@@ -70,8 +70,6 @@ pub struct ServiceSettings {
     pub batch_items_max: usize,
     /// Credits one evaluation costs.
     pub evaluation_price: u32,
-    /// What one credit stands for in millionths of a US dollar, where an interface speaks of money.
-    pub credit_microdollars: i64,
     /// Whether pictures may be named by addresses without TLS.
     pub allow_plain_http: bool,
     /// How often a delivery is tried.
@@ -116,7 +114,6 @@ impl Default for ServiceSettings {
             asset_bytes_max: 50 * 1024 * 1024,
             batch_items_max: 100,
             evaluation_price: 20,
-            credit_microdollars: 1_000,
             allow_plain_http: false,
             delivery_attempts: 6,
             rate_limit: 6_000,
