@@ -9,8 +9,10 @@ mod first_start;
 mod ids;
 mod inspect;
 mod logging;
+mod measures;
 mod metrics;
 mod outside;
+mod seal;
 mod serve;
 mod toolbox;
 
