@@ -12,7 +12,7 @@ use super::dispatch::segments;
 use super::listing::{ListQuery, PageBody};
 use super::model::{self, Creator, Model, Price};
 use super::problem::Problem;
-use super::view::{object, time};
+use super::view::time;
 use crate::{Front, runflow_fields};
 
 /// What models are asked for by.
