@@ -100,6 +100,38 @@ impl BatchEnd {
     }
 }
 
+/// Where a batch stands, in the words for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchStatus {
+    /// None of its runs has left the queue.
+    Queued,
+    /// Some run has not ended, or there are to be more.
+    Running,
+    /// It ended.
+    Ended(BatchEnd),
+}
+
+impl BatchStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Running,
+        Self::Ended(BatchEnd::Succeeded),
+        Self::Ended(BatchEnd::PartlySucceeded),
+        Self::Ended(BatchEnd::Failed),
+        Self::Ended(BatchEnd::Cancelled),
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Ended(end) => end.as_str(),
+        }
+    }
+}
+
 /// How many runs are in each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; Status::ALL.len()]);
@@ -168,6 +200,15 @@ impl Batch {
         } else {
             BatchEnd::Failed
         })
+    }
+
+    /// Where it stands, in the words for a run.
+    pub fn status(&self) -> BatchStatus {
+        if self.counts.in_status(Status::Queued) == self.runs {
+            BatchStatus::Queued
+        } else {
+            self.end().map_or(BatchStatus::Running, BatchStatus::Ended)
+        }
     }
 
     /// Where it stands.

@@ -229,7 +229,8 @@ CREATE TABLE evaluations (
 ) STRICT;
 CREATE INDEX evaluations_of_org ON evaluations (org, created_at, id);
 CREATE INDEX evaluations_of_run ON evaluations (org, run, created_at, id) WHERE run IS NOT NULL;
-CREATE INDEX evaluations_due ON evaluations (due_at, org) WHERE due_at IS NOT NULL;
+CREATE INDEX evaluations_due ON evaluations (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX evaluations_due_of_org ON evaluations (org, due_at, seq) WHERE due_at IS NOT NULL;
 
 -- An organization's own limits for its evaluations: JSON.
 CREATE TABLE evaluation_limits (
@@ -320,9 +321,11 @@ CREATE TABLE uploads (
     media_type TEXT NOT NULL,
     bytes      INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    received   TEXT
+    received   TEXT,
+    -- When it became an asset.
+    kept_at    INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX uploads_by_age ON uploads (created_at);
+CREATE INDEX uploads_by_age ON uploads (created_at) WHERE kept_at IS NULL;
 
 -- Workflows of another program, kept for whoever deploys them here.
 CREATE TABLE deployments (

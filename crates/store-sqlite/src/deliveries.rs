@@ -380,6 +380,30 @@ fn settle(
     Ok(true)
 }
 
+/// Gives up what a subscription has not been sent yet, for that reason; an attempt that is under way does not count any more.
+pub(crate) fn give_up_for(
+    tx: &Tx<'_>,
+    org: OrgId,
+    subscription: SubscriptionId,
+    reason: &'static str,
+) -> Result<(), StoreError> {
+    let given_up = tx.conn.all(
+        "UPDATE deliveries SET state = 'failed', due_at = NULL, ended_at = ?3, attempts = attempts + 1, failed = failed + 1,
+                               lease_token = NULL
+         WHERE org = ?1 AND subscription = ?2 AND state = 'pending' RETURNING id, attempts",
+        params![org.0.as_bytes(), subscription.0.as_bytes(), tx.now.0],
+        |row| Ok((uuid(row, 0)?, row.get::<_, u32>(1)?)),
+    )?;
+    for (id, number) in given_up {
+        tx.conn.exec(
+            "INSERT INTO delivery_attempts (delivery, number, at, took, status, error, answer)
+             VALUES (?1, ?2, ?3, 0, NULL, ?4, '')",
+            params![id.as_bytes(), number, tx.now.0, reason],
+        )?;
+    }
+    Ok(())
+}
+
 /// The query of a list and its parameters. Which index it goes by is said, not left to be guessed: a run has few
 /// deliveries, and an organization has many.
 pub(crate) fn listing(
@@ -477,8 +501,8 @@ fn tell_again(tx: &Tx<'_>, org: OrgId, about: About, event: EventId) -> Result<T
     let pending = format!(
         "SELECT 1 FROM deliveries WHERE {column} = ?1 AND org = ?2 AND subscription IS NULL AND state = 'pending' LIMIT 1"
     );
-    let under_way = params![what.subject().as_bytes(), org.0.as_bytes()];
-    if tx.conn.one(&pending, under_way, |_| Ok(()))?.is_some() {
+    let subject = what.subject();
+    if tx.conn.one(&pending, params![subject.as_bytes(), org.0.as_bytes()], |_| Ok(()))?.is_some() {
         return Ok(ToldAgain::UnderWay);
     }
     let face = face.unwrap_or_default();

@@ -56,7 +56,7 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
 impl Claiming<'_> {
     /// Takes turns over the organizations that have something due, going on after the one served last.
     fn take_turns(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let mut orgs = orgs_due(tx, self.tokens.len())?;
+        let mut orgs = orgs_due(tx, &IN_TURN, tx.served.runs, self.tokens.len())?;
         while self.tokens.len() > 0 && !orgs.is_empty() {
             let share = (self.tokens.len() / orgs.len()).max(1);
             let mut left = Vec::with_capacity(orgs.len());
@@ -67,7 +67,7 @@ impl Claiming<'_> {
                 if self.take(tx, org, share)? {
                     left.push(org);
                 }
-                *tx.served_last = Some(org);
+                tx.served.runs = Some(org);
             }
             orgs = left;
         }
@@ -138,24 +138,41 @@ impl Claiming<'_> {
     }
 }
 
-/// Up to `many` organizations with something due, in turn after the one served last. Each step is one look into an
-/// index, however long an organization's queue is.
-fn orgs_due(tx: &Tx<'_>, many: usize) -> Result<Vec<OrgId>, StoreError> {
-    let anything = "SELECT 1 FROM queue WHERE due_at <= ?1 LIMIT 1";
-    if tx.conn.one(anything, [tx.now.0], |_| Ok(()))?.is_none() {
+/// How the organizations that have something due are found. Each is one look into an index, however much waits.
+pub(crate) struct OrgsInTurn {
+    /// Whether anything is due by a time.
+    pub(crate) anything: &'static str,
+    /// The first organization after one that has something in the queue.
+    pub(crate) next: &'static str,
+    /// Whether an organization has something due by a time.
+    pub(crate) is_due: &'static str,
+}
+
+/// How the organizations with runs that are due are found.
+const IN_TURN: OrgsInTurn = OrgsInTurn {
+    anything: "SELECT 1 FROM queue WHERE due_at <= ?1 LIMIT 1",
+    next: "SELECT org FROM queue WHERE org > ?1 ORDER BY org LIMIT 1",
+    is_due: "SELECT 1 FROM queue WHERE org = ?1 AND due_at <= ?2 LIMIT 1",
+};
+
+/// Up to `many` organizations with something due, in turn after the one served last.
+pub(crate) fn orgs_due(
+    tx: &Tx<'_>,
+    sql: &OrgsInTurn,
+    last: Option<OrgId>,
+    many: usize,
+) -> Result<Vec<OrgId>, StoreError> {
+    if tx.conn.one(sql.anything, [tx.now.0], |_| Ok(()))?.is_none() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    let last = tx.served_last.map(|org| org.0.into_bytes());
+    let last = last.map(|org| org.0.into_bytes());
     let mut at = last;
     let mut wrapped = last.is_none();
     while found.len() < many {
         // Every blob sorts after the empty one.
         let after: &[u8] = at.as_ref().map_or(&[], |org| org);
-        let next =
-            tx.conn.one("SELECT org FROM queue WHERE org > ?1 ORDER BY org LIMIT 1", [after], |row| {
-                uuid(row, 0)
-            })?;
+        let next = tx.conn.one(sql.next, [after], |row| uuid(row, 0))?;
         let Some(org) = next.filter(|org| !(wrapped && last.is_some_and(|last| *org.as_bytes() > last)))
         else {
             if wrapped {
@@ -164,8 +181,7 @@ fn orgs_due(tx: &Tx<'_>, many: usize) -> Result<Vec<OrgId>, StoreError> {
             (at, wrapped) = (None, true);
             continue;
         };
-        let is_due = "SELECT 1 FROM queue WHERE org = ?1 AND due_at <= ?2 LIMIT 1";
-        if tx.conn.one(is_due, params![org.as_bytes(), tx.now.0], |_| Ok(()))?.is_some() {
+        if tx.conn.one(sql.is_due, params![org.as_bytes(), tx.now.0], |_| Ok(()))?.is_some() {
             found.push(OrgId(org));
         }
         at = Some(org.into_bytes());
@@ -173,7 +189,7 @@ fn orgs_due(tx: &Tx<'_>, many: usize) -> Result<Vec<OrgId>, StoreError> {
     Ok(found)
 }
 
-fn worker_crashed(crashes: u32) -> Failure {
+pub(crate) fn worker_crashed(crashes: u32) -> Failure {
     Failure {
         code: "worker_crashed".to_owned(),
         message: format!(

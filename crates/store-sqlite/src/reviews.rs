@@ -12,7 +12,7 @@ use store::{Judged, Judgement, Reviews, Ruling, StoreError};
 use crate::audit::record;
 use crate::database::Sqlite;
 use crate::queue::{end, give_back};
-use crate::rows::{id_list, json, named, to_json};
+use crate::rows::{id_list, named, to_json};
 use crate::runs::enqueue;
 use crate::sql::Sql;
 use crate::writer::Tx;

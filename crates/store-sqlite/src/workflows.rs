@@ -10,12 +10,13 @@ use domain::time::Timestamp;
 use domain::workflow::{Version, Workflow};
 use rusqlite::{Connection, Row, named_params, params};
 use serde_json::json;
-use store::{Images, Ledger, Revised, StoreError, TopUp, Workflows};
+use store::{CreditAlert, Images, Ledger, Revised, StoreError, TopUp, Workflows};
 
 use crate::audit::record;
 use crate::database::Sqlite;
 use crate::rows::{content_hash, id_list, json, limits, maybe_uuid, named, number, time, to_json, uuid};
 use crate::sql::Sql;
+use crate::subscriptions::changed_at;
 use crate::writer::Tx;
 
 const WORKFLOW_COLUMNS: &str = "w.id, w.org, w.name, w.author, w.author_given_name, w.author_family_name, \
@@ -361,6 +362,18 @@ impl Movement<'_> {
         let amount = i64::from(credits);
         Self { id, kind: Kind::Refund, amount, run: Some(run), evaluation: None, by: None, note: "" }
     }
+
+    /// What an evaluation costs.
+    pub(crate) fn charge_evaluation(id: EntryId, credits: u32, evaluation: EvaluationId) -> Self {
+        let amount = -i64::from(credits);
+        Self { id, kind: Kind::Charge, amount, run: None, evaluation: Some(evaluation), by: None, note: "" }
+    }
+
+    /// What an evaluation cost, given back.
+    pub(crate) fn refund_evaluation(id: EntryId, credits: u32, evaluation: EvaluationId) -> Self {
+        let amount = i64::from(credits);
+        Self { id, kind: Kind::Refund, amount, run: None, evaluation: Some(evaluation), by: None, note: "" }
+    }
 }
 
 /// Enters a movement of credits that the balance allows; answers the balance after it.
@@ -431,6 +444,43 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
+fn alert(conn: &Connection, org: OrgId) -> Result<Option<CreditAlert>, StoreError> {
+    conn.one(
+        "SELECT threshold, notified_at, created_at, updated_at FROM credit_alerts WHERE org = ?1",
+        [org.0.as_bytes()],
+        |row| {
+            Ok(CreditAlert {
+                threshold: row.get(0)?,
+                notified_at: row.get::<_, Option<i64>>(1)?.map(Timestamp),
+                created_at: time(row, 2)?,
+                updated_at: time(row, 3)?,
+            })
+        },
+    )
+}
+
+fn set_alert(
+    tx: &Tx<'_>,
+    org: OrgId,
+    threshold: i64,
+    unless_changed_since: Option<Timestamp>,
+    by: &UserId,
+) -> Result<Option<CreditAlert>, StoreError> {
+    let before = alert(tx.conn, org)?;
+    if unless_changed_since.is_some() && unless_changed_since != before.map(|alert| alert.updated_at) {
+        return Ok(None);
+    }
+    let updated_at = before.map_or(tx.now, |before| changed_at(tx.now, before.updated_at));
+    tx.conn.exec(
+        "INSERT INTO credit_alerts (org, threshold, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
+         ON CONFLICT (org) DO UPDATE SET threshold = excluded.threshold, updated_at = excluded.updated_at",
+        params![org.0.as_bytes(), threshold, updated_at.0],
+    )?;
+    let details = json!({ "threshold_millionths": threshold });
+    record(tx, org, Some(by), "credit_alert.set", &org.to_string(), &details)?;
+    alert(tx.conn, org)
+}
+
 #[async_trait]
 impl Ledger for Sqlite {
     async fn balance(&self, org: OrgId) -> Result<i64, StoreError> {
@@ -484,5 +534,20 @@ impl Ledger for Sqlite {
     async fn top_up(&self, org: OrgId, top_up: &TopUp) -> Result<i64, StoreError> {
         let top_up = top_up.clone();
         self.write("top_up", move |tx| enter_top_up(tx, org, &top_up)).await
+    }
+
+    async fn credit_alert(&self, org: OrgId) -> Result<Option<CreditAlert>, StoreError> {
+        self.read(move |conn| alert(conn, org)).await
+    }
+
+    async fn set_credit_alert(
+        &self,
+        org: OrgId,
+        threshold: i64,
+        unless_changed_since: Option<Timestamp>,
+        by: &UserId,
+    ) -> Result<Option<CreditAlert>, StoreError> {
+        let by = by.clone();
+        self.write("set_credit_alert", move |tx| set_alert(tx, org, threshold, unless_changed_since, &by)).await
     }
 }

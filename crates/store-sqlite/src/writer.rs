@@ -29,9 +29,18 @@ pub(crate) struct Tx<'a> {
     pub(crate) conn: &'a Connection,
     /// The time, by the store's clock.
     pub(crate) now: Timestamp,
-    /// The organization that was served last, where the next claim goes on.
-    pub(crate) served_last: &'a mut Option<OrgId>,
+    /// Who was served last, where the next claims go on.
+    pub(crate) served: &'a mut Served,
     changes: &'a mut Vec<Change>,
+}
+
+/// The organizations that were served last by claims.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Served {
+    /// With a run.
+    pub(crate) runs: Option<OrgId>,
+    /// With an evaluation.
+    pub(crate) evaluations: Option<OrgId>,
 }
 
 impl Tx<'_> {
@@ -126,7 +135,7 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let conn = schema::open(&path)?;
         let (commands, waiting) = mpsc::channel(WAITING);
-        let state = State { path, clock, conn: Some(conn), told: changes, served_last: None };
+        let state = State { path, clock, conn: Some(conn), told: changes, served: Served::default() };
         let thread = std::thread::Builder::new()
             .name("database writer".to_owned())
             .spawn(move || state.serve(waiting))
@@ -166,7 +175,7 @@ struct State {
     /// Absent after a failure that leaves the handle of no use, until it can be opened again.
     conn: Option<Connection>,
     told: broadcast::Sender<Change>,
-    served_last: Option<OrgId>,
+    served: Served,
 }
 
 impl State {
@@ -194,12 +203,12 @@ impl State {
             Err(error) => return (End::Undone(error.to_string()), Vec::new()),
         };
         let mut changes = Vec::new();
-        let served_last = self.served_last;
+        let served = self.served;
         let mut committing = false;
         let mut ran = self.run(&conn, group, &mut changes, Care::Fast);
         if let Ok(Ran::Spoilt) = ran {
             changes.clear();
-            self.served_last = served_last;
+            self.served = served;
             ran = conn
                 .execute_batch("ROLLBACK")
                 .and_then(|()| self.run(&conn, group, &mut changes, Care::Each));
@@ -212,7 +221,7 @@ impl State {
             self.conn = Some(conn);
             return (End::Committed, changes);
         };
-        self.served_last = served_last;
+        self.served = served;
         // A disk that is full refuses the last page, so that it cannot have happened. After any other failure of a
         // commit it may have reached the disk although that was not confirmed.
         let in_doubt = committing && error.sqlite_error_code() != Some(ErrorCode::DiskFull);
@@ -239,10 +248,10 @@ impl State {
                 exec("SAVEPOINT verb")?;
             }
             let told = changes.len();
-            let served_last = self.served_last;
+            let served = self.served;
             let rows_before = conn.total_changes();
             let now = self.clock.now();
-            let mut tx = Tx { conn, now, served_last: &mut self.served_last, changes };
+            let mut tx = Tx { conn, now, served: &mut self.served, changes };
             let keep = command.run(&mut tx);
             // Some failures, a full disk among them, make SQLite take back the whole transaction by itself.
             if conn.is_autocommit() {
@@ -253,7 +262,7 @@ impl State {
             }
             if !keep {
                 changes.truncate(told);
-                self.served_last = served_last;
+                self.served = served;
                 match care {
                     Care::Each => exec("ROLLBACK TO verb")?,
                     Care::Fast if conn.total_changes() != rows_before => return Ok(Ran::Spoilt),

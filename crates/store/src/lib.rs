@@ -37,9 +37,9 @@ pub use feed::{FEED_KEPT, Feed, FeedPart};
 pub use idempotency::{ANSWERS_KEPT, Idempotency};
 pub use library::{AssetChange, Changed, Confirmed, FolderChange, Library};
 pub use lists::{
-    AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderField, ListedAttempt,
-    ListedStep, Lists, LogField, RunField, SecretField, StepField, SubscriptionField, attempt_id,
-    part_number, step_id,
+    AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderField, Listed, ListedAttempt,
+    ListedStep, Lists, LogField, PART_BITS, REFERENCE, RunField, SCORE_PLACES, SecretField, StepField,
+    SubscriptionField, attempt_id, part_number, step_id,
 };
 pub use queue::{Claim, Depth, Lost, Queue, Settled, Settlement, WorkerId};
 pub use reviews::{Judged, Judgement, Reviews, Ruling};
