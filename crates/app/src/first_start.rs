@@ -13,6 +13,7 @@ use store_sqlite::{Sqlite, SystemClock};
 use crate::config::Config;
 use crate::ids::UuidV7;
 use crate::inspect::Inspector;
+use crate::thumbnailer::SmallPictures;
 use crate::{limits, outside};
 
 /// Sign-in name of the first administrator.
@@ -72,6 +73,7 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
         catalogue: Arc::new(components::catalogue()),
         ids: Arc::new(UuidV7),
         inspect: Arc::new(Inspector::new(limits(config))),
+        thumbnailer: Arc::new(SmallPictures::new(limits(config))),
         outbound: outside::outbound(config)?,
         settings: ServiceSettings {
             min_visible: domain::time::Millis(i64::from(config.runs.minimum_visible_ms)),

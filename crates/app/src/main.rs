@@ -12,6 +12,7 @@ mod logging;
 mod metrics;
 mod outside;
 mod serve;
+mod thumbnailer;
 mod toolbox;
 
 use std::net::SocketAddr;
