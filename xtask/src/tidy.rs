@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("outbound", &[]),
     ("matting", &["pixels"]),
     ("retouch", &["pixels"]),
+    ("assessment", &["pixels", "matting"]),
     ("store", &["domain"]),
     ("blob", &["domain"]),
     ("store-sqlite", &["domain", "store"]),
@@ -93,6 +94,7 @@ const NEVER_SAYS: &[(&str, &[&str], &str)] = &[
     ("crates/components/src", &["async fn", "tokio", "std::net"], "components are plain blocking code"),
     ("crates/pixels/src", &["domain::", "neural::"], "pixels know nothing of runs or networks"),
     ("crates/retouch/src", &["domain::", "neural::"], "retouching knows nothing of runs or networks"),
+    ("crates/assessment/src", &["domain::", "neural::", "std::net"], "measures know nothing of runs or networks"),
     ("crates/neural/src", &["domain::", "pixels::"], "networks know nothing of runs or pictures"),
     ("crates/service/src", &["axum", "StatusCode"], "the service knows no HTTP"),
     (

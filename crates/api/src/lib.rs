@@ -7,6 +7,7 @@ mod body;
 mod cause;
 mod client;
 mod form;
+mod handout;
 mod hosts;
 mod multipart;
 mod native;
@@ -35,6 +36,7 @@ use hosts::Division;
 
 pub use autoretouch::event::AutoRetouchEvents;
 pub use hosts::{Host, Hosts, NoHost};
+pub use runflow::event::RunflowEvents;
 pub use openapi::{autoretouch_document, native_document};
 pub use operations::{Check, MetricsText, Readiness, operations_router};
 pub use serve::{Serving, serve};
@@ -106,6 +108,7 @@ impl FromRef<Front> for Service {
 pub fn router(service: Service, settings: ApiSettings) -> Router {
     let front = Front { service, settings: Arc::new(settings) };
     let native = native::router(front.clone());
+    let runflow = runflow::router(front.clone());
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();
     let document = Arc::new(openapi::finish(document));
     let division = Division::new(front.settings.clone(), document.paths.paths.keys().map(String::as_str));
@@ -120,5 +123,5 @@ pub fn router(service: Service, settings: ApiSettings) -> Router {
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .with_state(front);
     // Around the routes, not a layer on them: paths must be rewritten before a route is chosen.
-    native.fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
+    native.merge(runflow).fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
 }

@@ -11,6 +11,9 @@ ALTER TABLE runs ADD COLUMN steps TEXT;
 ALTER TABLE runs ADD COLUMN request TEXT;
 ALTER TABLE runs ADD COLUMN terms TEXT NOT NULL DEFAULT 'at_acceptance' CHECK (terms IN ('at_acceptance', 'for_success'));
 
+-- Steps of runs are listed by when the runs succeeded.
+CREATE INDEX runs_succeeded ON runs (org, finished_at, id) WHERE status = 'succeeded';
+
 DROP TRIGGER batches_count_new_runs;
 DROP TRIGGER batches_count_moves;
 ALTER TABLE batches ADD COLUMN handle BLOB;
@@ -229,6 +232,7 @@ CREATE TABLE evaluations (
 ) STRICT;
 CREATE INDEX evaluations_of_org ON evaluations (org, created_at, id);
 CREATE INDEX evaluations_of_run ON evaluations (org, run, created_at, id) WHERE run IS NOT NULL;
+CREATE INDEX evaluations_by_ref ON evaluations (org, client_ref, created_at, id) WHERE client_ref IS NOT NULL;
 CREATE INDEX evaluations_due ON evaluations (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX evaluations_due_of_org ON evaluations (org, due_at, seq) WHERE due_at IS NOT NULL;
 
@@ -311,7 +315,7 @@ CREATE TABLE assets (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX assets_of_org ON assets (org, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX assets_by_hash ON assets (org, hash);
-CREATE INDEX assets_in_folder ON assets (folder) WHERE folder IS NOT NULL;
+CREATE INDEX assets_in_folder ON assets (folder, created_at, id) WHERE folder IS NOT NULL;
 
 -- Announced, and what has come for them.
 CREATE TABLE uploads (

@@ -69,7 +69,8 @@ pub(crate) fn tail<F>(listing: &Listing<F>, id: &'static str, column: &dyn Fn(&F
 }
 
 /// A condition for `WHERE`, true of exactly the rows of which [`filter::matches`] is.
-pub(crate) fn condition<F>(expr: &Expr<F>, column: &dyn Fn(&F) -> Column) -> Fragment {
+#[cfg(test)]
+fn condition<F>(expr: &Expr<F>, column: &dyn Fn(&F) -> Column) -> Fragment {
     let mut condition = Fragment::default();
     condition.condition(expr, column, false);
     condition

@@ -12,7 +12,7 @@ use crate::deliveries::listing;
 use crate::runs::Selection;
 use crate::schema;
 
-fn database() -> (tempfile::TempDir, Connection) {
+pub(crate) fn database() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("packshot.db");
     schema::prepare(&path).unwrap();
@@ -20,7 +20,7 @@ fn database() -> (tempfile::TempDir, Connection) {
 }
 
 /// What the database says that it does.
-fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+pub(crate) fn plan(conn: &Connection, sql: &str) -> Vec<String> {
     let mut statement =
         conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap_or_else(|error| panic!("{error} in {sql}"));
     // What the parameters are makes no difference to the plan.

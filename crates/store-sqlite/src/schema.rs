@@ -10,7 +10,7 @@ use domain::id::OrgId;
 use rusqlite::Error::UserFunctionError;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
-use store::StoreError;
+use store::{StoreError, part_id};
 use uuid::Uuid;
 
 use crate::error::store_error;
@@ -80,6 +80,14 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 fn settle_in(conn: &Connection) -> Result<(), StoreError> {
     conn.busy_timeout(BUSY).map_err(store_error)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // For lists of what has no id of its own in the file.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    conn.create_scalar_function("part_of", 2, flags, |context| {
+        let whole = Uuid::from_slice(context.get_raw(0).as_blob()?);
+        let whole = whole.map_err(|error| UserFunctionError(error.into()))?;
+        Ok(part_id(whole, context.get(1)?).as_bytes().to_vec())
+    })
+    .map_err(store_error)?;
     conn.pragma_update(None, "temp_store", "MEMORY").map_err(store_error)
 }
 
@@ -112,7 +120,8 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     })
     .map_err(store_error)?;
     conn.create_scalar_function("handle_of", 2, flags, |context| {
-        let org = Uuid::from_slice(context.get_raw(0).as_blob()?).map_err(|error| UserFunctionError(error.into()))?;
+        let org = Uuid::from_slice(context.get_raw(0).as_blob()?)
+            .map_err(|error| UserFunctionError(error.into()))?;
         Ok(handle(OrgId(org), context.get_raw(1).as_str()?).as_bytes().to_vec())
     })
     .map_err(store_error)?;

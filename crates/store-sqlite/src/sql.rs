@@ -31,6 +31,14 @@ pub(crate) trait Sql {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError>;
+
+    /// Every row of a query whose text is not asked again: it takes no place among the cached statements.
+    fn all_once<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError>;
 }
 
 impl Sql for Connection {
@@ -56,6 +64,17 @@ impl Sql for Connection {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
         self.prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(store_error)
+    }
+
+    fn all_once<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.prepare(sql)
             .and_then(|mut statement| statement.query_map(params, read)?.collect())
             .map_err(store_error)
     }

@@ -38,8 +38,8 @@ pub use idempotency::{ANSWERS_KEPT, Idempotency};
 pub use library::{AssetChange, Changed, Confirmed, FolderChange, Library};
 pub use lists::{
     AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderField, Listed, ListedAttempt,
-    ListedStep, Lists, LogField, PART_BITS, REFERENCE, RunField, SCORE_PLACES, SecretField, StepField,
-    SubscriptionField, attempt_id, part_number, step_id,
+    ListedStep, Lists, LogField, REFERENCE, RunField, SCORE_PLACES, SecretField, StepField,
+    SubscriptionField, attempt_id, part_id, part_number, step_id, wholes,
 };
 pub use queue::{Claim, Depth, Lost, Queue, Settled, Settlement, WorkerId};
 pub use reviews::{Judged, Judgement, Reviews, Ruling};

@@ -566,21 +566,25 @@ impl Listed for ListedStep {
 
 /// The id of an attempt: its delivery's with its number in it. The number can be had back by [`part_number`].
 pub fn attempt_id(delivery: DeliveryId, number: u32) -> Uuid {
-    with_number(delivery.0, number)
+    part_id(delivery.0, number)
 }
 
 /// The id of a run's step: its run's with its place in it.
 pub fn step_id(run: RunId, place: u32) -> Uuid {
-    with_number(run.0, place)
+    part_id(run.0, place)
 }
 
-/// The last two bytes of an id are chance; with a number mixed in they still tell parts of one whole from each other.
-fn with_number(id: Uuid, number: u32) -> Uuid {
-    Uuid::from_u128(id.as_u128() ^ (u128::from(number & 0xffff) + 1))
+/// The id of a part of something. The last two bytes of an id are chance; with a number mixed in they still tell parts of
+/// one whole from each other.
+pub fn part_id(whole: Uuid, number: u32) -> Uuid {
+    Uuid::from_u128(whole.as_u128() ^ (u128::from(number & 0xffff) + 1))
 }
 
-/// The bits of an id that a number may change in it.
-pub const PART_BITS: u128 = 0x1_ffff;
+/// Between which ids the whole of a part lies, both included.
+pub fn wholes(part: Uuid) -> (Uuid, Uuid) {
+    let (part, changed) = (part.as_u128(), 0x1_ffff);
+    (Uuid::from_u128(part & !changed), Uuid::from_u128(part | changed))
+}
 
 /// Which number makes `part` of `whole`, if one does.
 pub fn part_number(whole: Uuid, part: Uuid) -> Option<u32> {

@@ -111,6 +111,44 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Something went wrong here; it has been logged.")
     }
 
+    /// The same with ways that begin farther outside.
+    pub(crate) fn within(mut self, prefix: &[&str]) -> Self {
+        for error in self.errors.iter_mut().flatten() {
+            if let Some(Value::Array(way)) = error.get_mut("loc") {
+                way.splice(0..0, prefix.iter().map(|part| json!(part)));
+            }
+        }
+        self
+    }
+
+    /// Whether sending the same again cannot help.
+    pub(crate) fn is_the_callers(&self) -> bool {
+        self.status.is_client_error()
+    }
+
+    /// What is wrong with the element of a batch at that place, in one sentence.
+    pub(crate) fn explained(&self, nth: usize) -> String {
+        let faults: Vec<String> = self
+            .errors
+            .iter()
+            .flatten()
+            .map(|error| {
+                let way: Vec<String> = error["loc"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+                    .collect();
+                let mut way = way;
+                if way.len() >= 2 {
+                    way.insert(2, nth.to_string());
+                }
+                format!("{}: {}", way.join("."), error["msg"].as_str().unwrap_or_default())
+            })
+            .collect();
+        if faults.is_empty() { self.message.clone() } else { faults.join("; ") }
+    }
+
     /// Worth trying again after that span.
     pub(crate) fn after(self, span: Millis) -> Self {
         Self { retry_after: Some(span), ..self }

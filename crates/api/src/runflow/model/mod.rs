@@ -147,6 +147,12 @@ pub fn find(owner: &str, slug: &str) -> Option<&'static Model> {
     all().iter().find(|model| model.owner == owner && model.slug == slug)
 }
 
+/// The model of the catalogue with that id for callers.
+pub fn find_path(path: &str) -> Option<&'static Model> {
+    let (owner, slug) = path.split_once('/')?;
+    find(owner, slug)
+}
+
 /// The model with that object id among those that come with the program.
 pub fn find_id(id: Uuid) -> Option<&'static Model> {
     all().iter().find(|model| model.id == id)
