@@ -26,7 +26,7 @@ pub struct RunflowEvents {
 impl RunflowEvents {
     /// The words, with links that the service signs; money and links as the settings say.
     pub fn new(service: Service, settings: ApiSettings) -> Self {
-        Self { front: Front { service, settings: Arc::new(settings) } }
+        Self { front: Front { service, settings: Arc::new(settings), readiness: None } }
     }
 }
 

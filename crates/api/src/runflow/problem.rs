@@ -249,6 +249,12 @@ impl IntoResponse for Problem {
 #[derive(Clone, Copy)]
 struct Sealed;
 
+/// Lets an answer keep its body whatever its status is.
+pub(crate) fn as_it_is(mut response: Response) -> Response {
+    response.extensions_mut().insert(Sealed);
+    response
+}
+
 /// Gives an answer that is an error the envelope, unless it has it.
 pub(crate) fn seal(response: Response) -> Response {
     let status = response.status();
