@@ -66,6 +66,10 @@ pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
 pub use runs::{INPUTS_MAX, Order, RunDetails};
 pub use settings::ServiceSettings;
+pub use store::{
+    AssetChange, AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderChange, FolderField, ListedAttempt,
+    ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField, attempt_id, part_number, step_id,
+};
 pub use subscriptions::{NewSecret, NewSubscription, SubscriptionDraft};
 pub use waiters::Seat;
 pub use workflows::{Checked, WorkflowDraft};

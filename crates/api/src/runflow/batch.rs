@@ -9,16 +9,16 @@ use domain::filter::{Expr, Kind, Listing, Value as FilterValue};
 use domain::request::Origin;
 use domain::run::{Run, State as RunState, Status};
 use serde_json::{Value, json};
-use store::{BatchField, RunField};
+use service::{BatchField, RunField};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
 use super::listing::{ListQuery, PageBody};
+use super::model;
 use super::problem::Problem;
 use super::run::{NEWEST, RunFields, failure_of, sort, status_of};
-use super::view::{item_id, maybe_time, run_of_item, time};
-use super::model;
+use super::view::{item_id, maybe_time, object, run_of_item, time};
 use crate::{Front, runflow_fields};
 
 /// Items that a batch has written into it, at most; more are in its list of items alone.
@@ -26,14 +26,50 @@ const ITEMS_INLINE_MAX: u64 = 1_000;
 
 /// The names of a batch, in the order they are shown.
 const NAMES: &[&str] = &[
-    "id", "org_id", "target_type_code", "target_type", "target_id", "status_code", "source_code", "items_total",
-    "items_succeeded", "items_failed", "items_cancelled", "input", "resolved_template_id", "dispatch_provider_link_id",
-    "cost", "output", "metadata", "callback_url", "duration_ms", "failure_code", "failure_message",
-    "failure_stage_code", "created_by", "created_at", "started_at", "completed_at", "links", "items",
+    "id",
+    "org_id",
+    "target_type_code",
+    "target_type",
+    "target_id",
+    "status_code",
+    "source_code",
+    "items_total",
+    "items_succeeded",
+    "items_failed",
+    "items_cancelled",
+    "input",
+    "resolved_template_id",
+    "dispatch_provider_link_id",
+    "cost",
+    "output",
+    "metadata",
+    "callback_url",
+    "duration_ms",
+    "failure_code",
+    "failure_message",
+    "failure_stage_code",
+    "created_by",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "links",
+    "items",
 ];
 const ITEM_NAMES: &[&str] = &[
-    "id", "batch_id", "sequence_index", "run_id", "created_at", "client_ref", "status_code", "input", "cost", "output",
-    "error", "started_at", "completed_at", "run",
+    "id",
+    "batch_id",
+    "sequence_index",
+    "run_id",
+    "created_at",
+    "client_ref",
+    "status_code",
+    "input",
+    "cost",
+    "output",
+    "error",
+    "started_at",
+    "completed_at",
+    "run",
 ];
 
 runflow_fields! {
@@ -72,7 +108,8 @@ impl domain::filter::Fields for BatchFields {
             "dispatching" => return Ok(Vec::new()),
             _ => {
                 return Err(
-                    "one of `queued`, `running`, `succeeded`, `partial_succeeded`, `failed`, `canceled`".to_owned()
+                    "one of `queued`, `running`, `succeeded`, `partial_succeeded`, `failed`, `canceled`"
+                        .to_owned(),
                 );
             }
         };
@@ -147,9 +184,10 @@ pub(crate) fn handle(run: &Run, nth: usize) -> Value {
 }
 
 fn error_of(run: &Run) -> Value {
-    failure_of(run).map_or(Value::Null, |(code, message, stage)| {
-        json!({ "code": code, "message": message, "stage": stage })
-    })
+    failure_of(run).map_or(
+        Value::Null,
+        |(code, message, stage)| json!({ "code": code, "message": message, "stage": stage }),
+    )
 }
 
 impl Front {
@@ -205,43 +243,49 @@ impl Front {
             links["callback"] = json!(format!("{base}/callback"));
         }
         let began = batch.started_at.or(completed_at);
-        json!({
-            "id": batch.handle,
-            "org_id": batch.org,
-            "target_type_code": kind,
-            "target_type": kind,
-            "target_id": target,
-            "status_code": status_of_batch(batch),
-            "source_code": if request.is_some() { "api" } else { "studio" },
-            "items_total": batch.size.unwrap_or(batch.runs),
-            "items_succeeded": count(Status::Succeeded),
-            "items_failed": failed,
-            "items_cancelled": count(Status::Cancelled),
-            "input": request.map_or(Value::Null, |request| request.input.clone()),
-            "resolved_template_id": null,
-            "dispatch_provider_link_id": null,
-            "cost": end.map(|_| self.money(batch.charged)),
-            "output": null,
-            "metadata": request.map_or(&Value::Null, |request| &request.metadata),
-            "callback_url": batch.webhooks.first(),
-            "duration_ms": completed_at.zip(began).map(|(ended, began)| (ended - began).0.max(0)),
-            "failure_code": has_failed.then_some("ALL_ITEMS_FAILED"),
-            "failure_message": has_failed.then_some("No item of the batch succeeded; each item says why."),
-            "failure_stage_code": has_failed.then_some("execution"),
-            "created_by": super::account::user_id(&batch.author),
-            "created_at": time(batch.created_at),
-            "started_at": maybe_time(batch.started_at),
-            "completed_at": maybe_time(completed_at),
-            "links": links,
-            "items": null,
-        })
+        object([
+            ("id", json!(batch.handle)),
+            ("org_id", json!(batch.org)),
+            ("target_type_code", json!(kind)),
+            ("target_type", json!(kind)),
+            ("target_id", json!(target)),
+            ("status_code", json!(status_of_batch(batch))),
+            ("source_code", json!(if request.is_some() { "api" } else { "studio" })),
+            ("items_total", json!(batch.size.unwrap_or(batch.runs))),
+            ("items_succeeded", json!(count(Status::Succeeded))),
+            ("items_failed", json!(failed)),
+            ("items_cancelled", json!(count(Status::Cancelled))),
+            ("input", json!(request.map_or(Value::Null, |request| request.input.clone()))),
+            ("resolved_template_id", json!(null)),
+            ("dispatch_provider_link_id", json!(null)),
+            ("cost", json!(end.map(|_| self.money(batch.charged)))),
+            ("output", json!(null)),
+            ("metadata", json!(request.map_or(&Value::Null, |request| &request.metadata))),
+            ("callback_url", json!(batch.webhooks.first())),
+            ("duration_ms", json!(completed_at.zip(began).map(|(ended, began)| (ended - began).0.max(0)))),
+            ("failure_code", json!(has_failed.then_some("ALL_ITEMS_FAILED"))),
+            (
+                "failure_message",
+                json!(has_failed.then_some("No item of the batch succeeded; each item says why.")),
+            ),
+            ("failure_stage_code", json!(has_failed.then_some("execution"))),
+            ("created_by", json!(super::account::user_id(&batch.author))),
+            ("created_at", json!(time(batch.created_at))),
+            ("started_at", json!(maybe_time(batch.started_at))),
+            ("completed_at", json!(maybe_time(completed_at))),
+            ("links", json!(links)),
+            ("items", json!(null)),
+        ])
     }
 
     /// The runs of a batch, in their order: as many as are written into it.
     async fn runs_of(&self, asker: &Asker, batch: &Batch) -> Result<Vec<Run>, Problem> {
         let listing = Listing {
             filter: Some(Expr::is(RunField::Batch, FilterValue::Id(batch.handle))),
-            sorts: vec![sort(RunField::Place, Kind::Number, false), sort(RunField::CreatedAt, Kind::Time, false)],
+            sorts: vec![
+                sort(RunField::Place, Kind::Number, false),
+                sort(RunField::CreatedAt, Kind::Time, false),
+            ],
             from: None,
             limit: ITEMS_INLINE_MAX as u32,
         };
@@ -287,7 +331,14 @@ impl Front {
         })
     }
 
-    async fn show_item(&self, asker: &Asker, batch: Uuid, run: &Run, nth: usize, embeds: &[&str]) -> Result<Value, Problem> {
+    async fn show_item(
+        &self,
+        asker: &Asker,
+        batch: Uuid,
+        run: &Run,
+        nth: usize,
+        embeds: &[&str],
+    ) -> Result<Value, Problem> {
         let mut value = self.item_value(batch, run, nth);
         self.sign_references(run.org, &mut value["input"]).await?;
         if embeds.contains(&"run") {
@@ -367,7 +418,11 @@ pub(crate) async fn show_item(
     let batch = front.service.batch_of(&asker.caller, &asker.choice, named.id(0, "batch_id")?).await?;
     let none = || Problem::not_found("No item with that id in this batch.");
     let run = match front.read_run(&asker, run_of_item(named.id(1, "id")?)).await {
-        Ok(run) if run.batch.as_ref().is_some_and(|id| domain::batch::handle(run.org, id) == batch.handle) => run,
+        Ok(run)
+            if run.batch.as_ref().is_some_and(|id| domain::batch::handle(run.org, id) == batch.handle) =>
+        {
+            run
+        }
         _ => return Err(none()),
     };
     let value = front.show_item(&asker, batch.handle, &run, 0, &embeds).await?;
@@ -384,7 +439,8 @@ pub(crate) async fn cancel(
     let reason = form.text("reason", 3..=500);
     form.check()?;
     let id = named.id(0, "batch_id")?;
-    let (batch, many) = front.service.cancel_batch(&asker.caller, &asker.choice, id, reason.as_deref()).await?;
+    let (batch, many) =
+        front.service.cancel_batch(&asker.caller, &asker.choice, id, reason.as_deref()).await?;
     let status = if many > 0 { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(front.show_batch(&asker, &batch).await?)).into_response())
 }

@@ -83,7 +83,8 @@ impl Front {
             // One without a list price costs what its components cost for the input of its first example.
             (None, None) => {
                 let example = target.model.examples.first().map(|example| &example.input);
-                let checked = example.and_then(|input| model::validate(&target.model, input, &MediaRules::STRICT).ok());
+                let checked =
+                    example.and_then(|input| model::validate(&target.model, input, &MediaRules::STRICT).ok());
                 let plan = checked.and_then(|checked| model::plan(&target.model, &checked).ok());
                 plan.map_or(0, |plan| self.service.catalogue().price(&plan.steps))
             }
@@ -91,7 +92,12 @@ impl Front {
     }
 
     /// The workflow that runs of a model are filed under.
-    async fn workflow_of(&self, caller: &Caller, asker: &Asker, target: &Target) -> Result<Workflow, Problem> {
+    async fn workflow_of(
+        &self,
+        caller: &Caller,
+        asker: &Asker,
+        target: &Target,
+    ) -> Result<Workflow, Problem> {
         if let Some(workflow) = &target.workflow {
             return Ok(workflow.clone());
         }
@@ -104,6 +110,18 @@ impl Front {
         Ok(self.service.workflow_for(caller, asker.org, &work).await?)
     }
 
+    /// The plan for an input, and the pictures that it names.
+    fn planned(
+        &self,
+        model: &Model,
+        input: &Value,
+    ) -> Result<(model::Plan, Vec<model::Found>), Vec<FieldError>> {
+        let is_own = |address: &str| self.is_own(address);
+        let rules = MediaRules { allow_http: self.service.settings().allow_plain_http, is_own: &is_own };
+        let checked = model::validate(model, input, &rules)?;
+        Ok((model::plan(model, &checked)?, model::media(model, input, &rules)))
+    }
+
     /// What is to be done for one input. Faults lead from inside the input.
     async fn commission(
         &self,
@@ -113,16 +131,16 @@ impl Front {
         terms: &Terms,
         seed: Uuid,
     ) -> Result<Commission, Wrong> {
-        let is_own = |address: &str| self.is_own(address) || address.starts_with("runflow://files/");
-        let rules = MediaRules { allow_http: self.service.settings().allow_plain_http, is_own: &is_own };
         let model = &target.model;
         let mut stored = Value::Object(input.clone());
-        let checked = model::validate(model, &stored, &rules).map_err(Wrong::Fields)?;
-        let plan = model::plan(model, &checked).map_err(Wrong::Fields)?;
+        let (plan, media) = self.planned(model, &stored).map_err(Wrong::Fields)?;
         let mut known: Vec<(Vec<Loc>, Resolved)> = Vec::new();
-        for (nth, found) in (0..).zip(model::media(model, &stored, &rules)) {
-            let Some(text) = at(&stored, &found.path).and_then(Value::as_str).map(str::to_owned) else { continue };
-            let resolved = self.resolve(asker, &found.path, &text, seed, nth).await.map_err(Wrong::Problem)?;
+        for (nth, found) in (0..).zip(media) {
+            let Some(text) = at(&stored, &found.path).and_then(Value::as_str).map(str::to_owned) else {
+                continue;
+            };
+            let resolved =
+                self.resolve(asker, &found.path, &text, seed, nth).await.map_err(Wrong::Problem)?;
             model::put(&mut stored, &found.path, resolved.reference.clone());
             known.push((found.path, resolved));
         }
@@ -145,7 +163,8 @@ impl Front {
         }
         // A picture that is here and is none is told at once.
         for (path, resolved) in &known {
-            let is_archive = sources.iter().any(|source| source.from == resolved.from && source.member.is_some());
+            let is_archive =
+                sources.iter().any(|source| source.from == resolved.from && source.member.is_some());
             if let From::Stored(image) = &resolved.from
                 && image.width == 0
                 && !is_archive
@@ -253,7 +272,9 @@ pub(crate) async fn dispatch(
             let target = front.find_model(&asker, owner, &slug).await?;
             many(front, asker, once, target, form).await
         }
-        _ => Err(Problem::not_found("There is nothing at this path; `runs` and `batches` are what a model has.")),
+        _ => Err(Problem::not_found(
+            "There is nothing at this path; `runs` and `batches` are what a model has.",
+        )),
     }
 }
 
@@ -415,7 +436,8 @@ fn without_bytes(inputs: Vec<Value>) -> Vec<Value> {
 
 /// The inputs of a batch, each with the caller's name for it. Older callers send `items` with an `input` in each.
 fn elements(form: &mut Form, most: usize) -> Vec<(Map<String, Value>, Option<String>)> {
-    let (name, is_older) = if form.get("input").is_none() && form.has("items") { ("items", true) } else { ("input", false) };
+    let (name, is_older) =
+        if form.get("input").is_none() && form.has("items") { ("items", true) } else { ("input", false) };
     if form.get(name).is_none() {
         form.wrong(name, "missing", "Field required");
         return Vec::new();
@@ -426,7 +448,11 @@ fn elements(form: &mut Form, most: usize) -> Vec<(Map<String, Value>, Option<Str
     }
     if list.len() > most {
         let many = list.len();
-        form.wrong(name, "too_long", format!("List should have at most {most} items after validation, not {many}"));
+        form.wrong(
+            name,
+            "too_long",
+            format!("List should have at most {most} items after validation, not {many}"),
+        );
         return Vec::new();
     }
     let mut elements = Vec::with_capacity(list.len());
@@ -450,7 +476,8 @@ fn elements(form: &mut Form, most: usize) -> Vec<(Map<String, Value>, Option<Str
                 None
             }
             Some(_) => {
-                let wrong = FieldError::new(way(&["client_ref"]), "string_type", "Input should be a valid string");
+                let wrong =
+                    FieldError::new(way(&["client_ref"]), "string_type", "Input should be a valid string");
                 form.wrong_within(&[], vec![wrong]);
                 None
             }
@@ -462,7 +489,8 @@ fn elements(form: &mut Form, most: usize) -> Vec<(Map<String, Value>, Option<Str
         match element.remove("input") {
             Some(Value::Object(input)) => elements.push((input, client_ref)),
             _ => {
-                let wrong = FieldError::new(way(&["input"]), "dict_type", "Input should be a valid dictionary");
+                let wrong =
+                    FieldError::new(way(&["input"]), "dict_type", "Input should be a valid dictionary");
                 form.wrong_within(&[], vec![wrong]);
             }
         }
@@ -502,7 +530,8 @@ pub(crate) async fn rerun(
         };
     }
     // It came through another face: its workflow on its picture.
-    let found = front.workflow_models(&asker).await?.into_iter().find(|(_, workflow)| workflow.id == run.workflow);
+    let found =
+        front.workflow_models(&asker).await?.into_iter().find(|(_, workflow)| workflow.id == run.workflow);
     let (model, workflow) = found.ok_or_else(no_model)?;
     let Some(image) = run.input.clone() else {
         return Err(Problem::unprocessable("the run has no picture to be worked on again"));

@@ -57,10 +57,12 @@ impl OwnLink {
 }
 
 impl Front {
-    /// Whether an address is a link of ours, expired or not.
+    /// Whether an address is a link of ours, expired or not, or a reference that stands for one.
     pub(crate) fn is_own(&self, address: &str) -> bool {
-        OwnLink::read(address)
-            .is_some_and(|own| self.service.check_link(&own.link, &own.signature) != Err(LinkFault::NotOurs))
+        address.starts_with(FILES)
+            || OwnLink::read(address).is_some_and(|own| {
+                self.service.check_link(&own.link, &own.signature) != Err(LinkFault::NotOurs)
+            })
     }
 
     /// Reads a media value; what is wrong with it is said in pydantic's words.
@@ -104,9 +106,9 @@ impl Front {
                 })
             }
             Media::Data(data) => {
-                let bytes = data
-                    .bytes()
-                    .map_err(|_| wrong("url_parsing", "the data of the URI is no base64; encode it again".to_owned()))?;
+                let bytes = data.bytes().map_err(|_| {
+                    wrong("url_parsing", "the data of the URI is no base64; encode it again".to_owned())
+                })?;
                 let ending = data.media_type.rsplit('/').next().unwrap_or("bin").replace("jpeg", "jpg");
                 let name = FileName::clean(&format!("inline.{ending}"));
                 let mut intake = self.service.inline_intake(asker.org).await?;
@@ -124,7 +126,11 @@ impl Front {
                 })
             }
             Media::Web(address) => match OwnLink::read(&address) {
-                None => Ok(Resolved { name: name_in(&address), reference: address.clone(), from: request::From::Address(address) }),
+                None => Ok(Resolved {
+                    name: name_in(&address),
+                    reference: address.clone(),
+                    from: request::From::Address(address),
+                }),
                 Some(own) => match self.service.check_link(&own.link, &own.signature) {
                     // An address elsewhere that looks like ours.
                     Err(LinkFault::NotOurs) => Ok(Resolved {
@@ -164,7 +170,8 @@ impl Front {
                 if let Some(asset) = self.service.referred_asset(org, id).await? {
                     *text = self.asset_url(org, asset.file.hash, &asset.name);
                 }
-            } else if let Some((hash, name)) = text.strip_prefix(FILES).and_then(|rest| rest.split_once('/')) {
+            } else if let Some((hash, name)) = text.strip_prefix(FILES).and_then(|rest| rest.split_once('/'))
+            {
                 let Ok(hash) = hash.parse::<ContentHash>() else { continue };
                 *text = self.result_url(org, hash, &FileName::clean(name));
             }
@@ -195,4 +202,3 @@ fn name_in(address: &str) -> FileName {
     let last = path.rsplit('/').next().unwrap_or_default();
     FileName::clean(&percent_encoding::percent_decode_str(last).decode_utf8_lossy())
 }
-

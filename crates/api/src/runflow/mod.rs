@@ -41,9 +41,6 @@ use futures::FutureExt;
 use crate::{Front, observe, paths};
 use problem::Problem;
 
-/// Where everything of this dialect lies.
-pub(crate) const ROOT: &str = "/v1";
-
 /// By which requests are found again in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("runflow-request-id");
 

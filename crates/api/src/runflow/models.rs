@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use domain::filter::{Kind, Value as FilterValue};
+use domain::filter::Value as FilterValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::dispatch::segments;
 use super::listing::{ListQuery, PageBody};
 use super::model::{self, Creator, Model, Price};
 use super::problem::Problem;
-use super::view::time;
+use super::view::{object, time};
 use crate::{Front, runflow_fields};
 
 /// What models are asked for by.
@@ -58,22 +58,79 @@ runflow_fields! {
 }
 
 const NAMES: &[&str] = &[
-    "id", "org_id", "model_creator_id", "slug", "name", "description", "version", "is_public", "is_open_source",
-    "icon_url", "cover_url", "category_code", "status_code", "family_id", "family_variant_code", "param_count",
-    "architecture", "license_code", "max_resolution", "lora_support", "fine_tuning", "supports_streaming", "paper_url",
-    "github_url", "is_official", "availability_status", "seo", "notable_features", "content", "pricing_note",
-    "created_by", "created_at", "updated_at", "deleted_at", "deleted_by", "inputs", "outputs",
+    "id",
+    "org_id",
+    "model_creator_id",
+    "slug",
+    "name",
+    "description",
+    "version",
+    "is_public",
+    "is_open_source",
+    "icon_url",
+    "cover_url",
+    "category_code",
+    "status_code",
+    "family_id",
+    "family_variant_code",
+    "param_count",
+    "architecture",
+    "license_code",
+    "max_resolution",
+    "lora_support",
+    "fine_tuning",
+    "supports_streaming",
+    "paper_url",
+    "github_url",
+    "is_official",
+    "availability_status",
+    "seo",
+    "notable_features",
+    "content",
+    "pricing_note",
+    "created_by",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "deleted_by",
+    "inputs",
+    "outputs",
 ];
 /// What the anonymous catalogue does not tell.
 const PRIVATE: &[&str] = &["org_id", "is_public", "created_by", "deleted_at", "deleted_by"];
 const CREATOR_NAMES: &[&str] = &[
-    "id", "slug", "display_name", "description", "avatar_url", "website_url", "claimed_by_org_id", "created_at",
-    "updated_at", "models",
+    "id",
+    "slug",
+    "display_name",
+    "description",
+    "avatar_url",
+    "website_url",
+    "claimed_by_org_id",
+    "created_at",
+    "updated_at",
+    "models",
 ];
 const EXAMPLE_NAMES: &[&str] = &[
-    "id", "model_id", "title", "description", "input", "output", "status_code", "cost", "start_type", "timing",
-    "duration_ms", "total_ms", "thumbnail_url", "category_code", "is_featured", "is_public", "sort_order", "ran_at",
-    "created_at", "updated_at",
+    "id",
+    "model_id",
+    "title",
+    "description",
+    "input",
+    "output",
+    "status_code",
+    "cost",
+    "start_type",
+    "timing",
+    "duration_ms",
+    "total_ms",
+    "thumbnail_url",
+    "category_code",
+    "is_featured",
+    "is_public",
+    "sort_order",
+    "ran_at",
+    "created_at",
+    "updated_at",
 ];
 /// The usual order: as the catalogue has them, the organization's own last.
 const USUAL: &str = "slug:asc";
@@ -137,45 +194,45 @@ pub(crate) fn model_value(front: &Front, model: &Model) -> Value {
             })
         })
         .collect();
-    json!({
-        "id": model.id,
-        "org_id": model.is_workflow().then_some(model.creator),
-        "model_creator_id": model.creator,
-        "slug": model.slug,
-        "name": model.name,
-        "description": model.description,
-        "version": env!("CARGO_PKG_VERSION"),
-        "is_public": !model.is_workflow(),
-        "is_open_source": true,
-        "icon_url": null,
-        "cover_url": null,
-        "category_code": model.category,
-        "status_code": "active",
-        "family_id": null,
-        "family_variant_code": null,
-        "param_count": null,
-        "architecture": null,
-        "license_code": "commercial",
-        "max_resolution": null,
-        "lora_support": false,
-        "fine_tuning": false,
-        "supports_streaming": false,
-        "paper_url": null,
-        "github_url": null,
-        "is_official": !model.is_workflow(),
-        "availability_status": "available",
-        "seo": null,
-        "notable_features": model.notable_features,
-        "content": model.content,
-        "pricing_note": front.pricing_note(model),
-        "created_by": null,
-        "created_at": saved,
-        "updated_at": saved,
-        "deleted_at": null,
-        "deleted_by": null,
-        "inputs": inputs,
-        "outputs": outputs,
-    })
+    object([
+        ("id", json!(model.id)),
+        ("org_id", json!(model.is_workflow().then_some(model.creator))),
+        ("model_creator_id", json!(model.creator)),
+        ("slug", json!(model.slug)),
+        ("name", json!(model.name)),
+        ("description", json!(model.description)),
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("is_public", json!(!model.is_workflow())),
+        ("is_open_source", json!(true)),
+        ("icon_url", json!(null)),
+        ("cover_url", json!(null)),
+        ("category_code", json!(model.category)),
+        ("status_code", json!("active")),
+        ("family_id", json!(null)),
+        ("family_variant_code", json!(null)),
+        ("param_count", json!(null)),
+        ("architecture", json!(null)),
+        ("license_code", json!("commercial")),
+        ("max_resolution", json!(null)),
+        ("lora_support", json!(false)),
+        ("fine_tuning", json!(false)),
+        ("supports_streaming", json!(false)),
+        ("paper_url", json!(null)),
+        ("github_url", json!(null)),
+        ("is_official", json!(!model.is_workflow())),
+        ("availability_status", json!("available")),
+        ("seo", json!(null)),
+        ("notable_features", json!(model.notable_features)),
+        ("content", json!(model.content)),
+        ("pricing_note", json!(front.pricing_note(model))),
+        ("created_by", json!(null)),
+        ("created_at", json!(saved)),
+        ("updated_at", json!(saved)),
+        ("deleted_at", json!(null)),
+        ("deleted_by", json!(null)),
+        ("inputs", json!(inputs)),
+        ("outputs", json!(outputs)),
+    ])
 }
 
 impl Front {
@@ -309,10 +366,12 @@ pub(crate) async fn show(
             list_examples(&front, &asker, &query, of).await.map(IntoResponse::into_response)
         }
         [of, examples, id] if examples == "examples" && is_parent(of) => {
-            let id = Uuid::try_parse(id).map_err(|_| Problem::parameter("id", "Input should be a valid UUID"))?;
+            let id =
+                Uuid::try_parse(id).map_err(|_| Problem::parameter("id", "Input should be a valid UUID"))?;
             let all = front.examples(&asker, of).await?;
             let found = all.iter().find(|(model, nth)| model.example_id(*nth) == id);
-            let (model, nth) = found.ok_or_else(|| Problem::not_found("No example with that id for this model."))?;
+            let (model, nth) =
+                found.ok_or_else(|| Problem::not_found("No example with that id for this model."))?;
             Ok(Json(example_value(model, *nth)).into_response())
         }
         [owner, slug @ ..] if !slug.is_empty() => {
@@ -335,7 +394,8 @@ impl Front {
         let models: Vec<Model> = match Uuid::try_parse(of) {
             Err(_) => model::all().iter().cloned().chain(own).collect(),
             Ok(id) => {
-                let found = model::find_id(id).cloned().or_else(|| own.into_iter().find(|model| model.id == id));
+                let found =
+                    model::find_id(id).cloned().or_else(|| own.into_iter().find(|model| model.id == id));
                 vec![found.ok_or_else(|| Problem::missing(service::Thing::Workflow))?]
             }
         };
@@ -364,7 +424,12 @@ runflow_fields! {
     }
 }
 
-async fn list_examples(front: &Front, asker: &Asker, query: &ListQuery, of: &str) -> Result<PageBody, Problem> {
+async fn list_examples(
+    front: &Front,
+    asker: &Asker,
+    query: &ListQuery,
+    of: &str,
+) -> Result<PageBody, Problem> {
     const IN_ORDER: &str = "model_id:asc,sort_order:asc";
     let listing = query.listing(&ExampleFields, IN_ORDER)?;
     let projection = query.projection(EXAMPLE_NAMES)?;
@@ -379,6 +444,7 @@ async fn list_examples(front: &Front, asker: &Asker, query: &ListQuery, of: &str
     };
     let all = front.examples(asker, of).await?;
     let leaf = listing.of_all(all, |(model, nth)| model.example_id(*nth), value);
-    let items = leaf.entries.iter().map(|(model, nth)| projection.of(example_value(model, *nth), &[])).collect();
+    let items =
+        leaf.entries.iter().map(|(model, nth)| projection.of(example_value(model, *nth), &[])).collect();
     Ok(query.page(&leaf, &listing, IN_ORDER, items))
 }

@@ -11,14 +11,14 @@ use domain::log::LogLine;
 use domain::request::Origin;
 use domain::run::{Outcome, Run, State as RunState, Status};
 use serde_json::{Map, Value, json};
-use store::{EvaluationField, ListedStep, LogField, RunField, StepField, part_number, step_id};
+use service::{EvaluationField, ListedStep, LogField, RunField, StepField, part_number, step_id};
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
 use super::listing::{ListQuery, PageBody};
 use super::model;
 use super::problem::Problem;
-use super::view::{maybe_time, time};
+use super::view::{maybe_time, object, time};
 use crate::{Front, runflow_fields};
 
 /// The usual order of lists.
@@ -64,9 +64,11 @@ impl domain::filter::Fields for RunFields {
             "failed" => &[Status::Failed, Status::Unpaid],
             "canceled" | "cancelled" => &[Status::Cancelled],
             _ => {
-                return Err("one of `queued`, `dispatching`, `running`, `succeeded`, `partial_succeeded`, `failed`, \
+                return Err(
+                    "one of `queued`, `dispatching`, `running`, `succeeded`, `partial_succeeded`, `failed`, \
                             `canceled`"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         };
         Ok(statuses.iter().map(|status| status.as_str().to_owned()).collect())
@@ -75,18 +77,70 @@ impl domain::filter::Fields for RunFields {
 
 /// Every name of a run, in the order they are shown.
 pub(crate) const NAMES: &[&str] = &[
-    "id", "flow_id", "model_id", "comfyui_workflow_id", "target_type", "target_version", "org_id", "status_code",
-    "source_code", "input", "output", "context", "duration_ms", "cost", "cost_breakdown", "nodes_total",
-    "nodes_completed", "resolved_template_id", "batch_id", "client_ref", "jurisdiction_code", "flow_version_id",
-    "request_id", "created_by", "created_at", "started_at", "completed_at", "callback_url", "metadata", "has_logs",
-    "has_node_runs", "links", "failure_code", "failure_message", "failure_stage_code", "feedback_is_positive",
-    "feedback_reason", "source_chat_message_id", "current_evaluation_summary", "node_runs", "logs", "flow", "error",
+    "id",
+    "flow_id",
+    "model_id",
+    "comfyui_workflow_id",
+    "target_type",
+    "target_version",
+    "org_id",
+    "status_code",
+    "source_code",
+    "input",
+    "output",
+    "context",
+    "duration_ms",
+    "cost",
+    "cost_breakdown",
+    "nodes_total",
+    "nodes_completed",
+    "resolved_template_id",
+    "batch_id",
+    "client_ref",
+    "jurisdiction_code",
+    "flow_version_id",
+    "request_id",
+    "created_by",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "callback_url",
+    "metadata",
+    "has_logs",
+    "has_node_runs",
+    "links",
+    "failure_code",
+    "failure_message",
+    "failure_stage_code",
+    "feedback_is_positive",
+    "feedback_reason",
+    "source_chat_message_id",
+    "current_evaluation_summary",
+    "node_runs",
+    "logs",
+    "flow",
+    "error",
 ];
 const EMBEDS: &[&str] = &["node_runs", "logs", "flow", "model", "batch"];
 const LOG_NAMES: &[&str] = &["id", "run_id", "level_code", "message", "timestamp", "meta", "run"];
 const NODE_NAMES: &[&str] = &[
-    "id", "run_id", "node_id", "flow_id", "state_code", "input", "output", "input_signature", "preview_type",
-    "preview_value", "duration_ms", "cost", "retry_count", "error_message", "created_at", "started_at", "completed_at",
+    "id",
+    "run_id",
+    "node_id",
+    "flow_id",
+    "state_code",
+    "input",
+    "output",
+    "input_signature",
+    "preview_type",
+    "preview_value",
+    "duration_ms",
+    "cost",
+    "retry_count",
+    "error_message",
+    "created_at",
+    "started_at",
+    "completed_at",
 ];
 
 /// A status in this dialect.
@@ -138,15 +192,17 @@ impl Front {
     /// What a run gave: its files as addresses, in the order its model gives them.
     pub(crate) fn output_of(&self, run: &Run, result: &Outcome) -> Value {
         let before = run.request.as_ref().map(|request| request.before.as_slice()).unwrap_or_default();
-        let earlier = before.iter().filter_map(|label| result.more.get(label)).map(|file| (&file.image, &file.name));
+        let earlier =
+            before.iter().filter_map(|label| result.more.get(label)).map(|file| (&file.image, &file.name));
         let rest = result
             .more
             .iter()
             .filter(|(label, _)| !before.contains(label))
             .map(|(_, file)| (&file.image, &file.name));
         let files = earlier.chain(std::iter::once((&result.image, &result.name))).chain(rest);
-        let urls: Vec<String> =
-            files.map(|(image, name)| self.result_url(run.org, image.hash, &with_ending(name, &image.media_type))).collect();
+        let urls: Vec<String> = files
+            .map(|(image, name)| self.result_url(run.org, image.hash, &with_ending(name, &image.media_type)))
+            .collect();
         let outputs: Vec<_> = urls.iter().map(|url| json!({ "url": url, "type": "image" })).collect();
         json!({ "outputs": outputs, "image_urls": urls, "seed": null, "timing": null, "nsfw_detected": null })
     }
@@ -155,7 +211,8 @@ impl Front {
     pub(crate) fn run_value(&self, run: &Run) -> Value {
         let status = run.state.status();
         let request = run.request.as_ref();
-        let is_model = request.is_some_and(|request| request.origin != Origin::Workflow && model_of(run).is_some());
+        let is_model =
+            request.is_some_and(|request| request.origin != Origin::Workflow && model_of(run).is_some());
         let model_id = model_of(run).filter(|_| is_model).map(|model| model.id);
         let output = match &run.state {
             RunState::Succeeded { result, .. } => self.output_of(run, result),
@@ -192,51 +249,51 @@ impl Front {
             Some((code, message, stage)) => (json!(code), json!(message), json!(stage)),
             None => (Value::Null, Value::Null, Value::Null),
         };
-        json!({
-            "id": run.id,
-            "flow_id": (!is_model).then_some(run.workflow),
-            "model_id": model_id,
-            "comfyui_workflow_id": null,
-            "target_type": if is_model { "model" } else { "flow" },
-            "target_version": run.version,
-            "org_id": run.org,
-            "status_code": status_of(status),
-            "source_code": source,
-            "input": input,
-            "output": output,
-            "context": null,
-            "duration_ms": duration_of(run),
-            "cost": cost,
-            "cost_breakdown": null,
-            "nodes_total": steps,
-            "nodes_completed": steps,
-            "resolved_template_id": null,
-            "batch_id": batch,
-            "client_ref": run.labels.get("client_ref"),
-            "jurisdiction_code": null,
-            "flow_version_id": (!is_model).then_some(run.version),
-            "request_id": request.and_then(|request| request.request_id.clone()),
-            "created_by": super::account::user_id(&run.user),
-            "created_at": time(run.created_at),
-            "started_at": maybe_time(began(run)),
-            "completed_at": maybe_time(run.state.finished_at()),
-            "callback_url": run.webhooks.first(),
-            "metadata": request.map_or(&Value::Null, |request| &request.metadata),
-            "has_logs": began(run).is_some() || has_ended,
-            "has_node_runs": steps.is_some(),
-            "links": links(run),
-            "failure_code": code,
-            "failure_message": message,
-            "failure_stage_code": stage,
-            "feedback_is_positive": run.feedback.as_ref().map(|feedback| feedback.thumbs_up),
-            "feedback_reason": run.feedback.as_ref().and_then(|feedback| feedback.reason.clone()),
-            "source_chat_message_id": null,
-            "current_evaluation_summary": null,
-            "node_runs": null,
-            "logs": null,
-            "flow": null,
-            "error": error,
-        })
+        object([
+            ("id", json!(run.id)),
+            ("flow_id", json!((!is_model).then_some(run.workflow))),
+            ("model_id", json!(model_id)),
+            ("comfyui_workflow_id", json!(null)),
+            ("target_type", json!(if is_model { "model" } else { "flow" })),
+            ("target_version", json!(run.version)),
+            ("org_id", json!(run.org)),
+            ("status_code", json!(status_of(status))),
+            ("source_code", json!(source)),
+            ("input", json!(input)),
+            ("output", json!(output)),
+            ("context", json!(null)),
+            ("duration_ms", json!(duration_of(run))),
+            ("cost", json!(cost)),
+            ("cost_breakdown", json!(null)),
+            ("nodes_total", json!(steps)),
+            ("nodes_completed", json!(steps)),
+            ("resolved_template_id", json!(null)),
+            ("batch_id", json!(batch)),
+            ("client_ref", json!(run.labels.get("client_ref"))),
+            ("jurisdiction_code", json!(null)),
+            ("flow_version_id", json!((!is_model).then_some(run.version))),
+            ("request_id", json!(request.and_then(|request| request.request_id.clone()))),
+            ("created_by", json!(super::account::user_id(&run.user))),
+            ("created_at", json!(time(run.created_at))),
+            ("started_at", json!(maybe_time(began(run)))),
+            ("completed_at", json!(maybe_time(run.state.finished_at()))),
+            ("callback_url", json!(run.webhooks.first())),
+            ("metadata", json!(request.map_or(&Value::Null, |request| &request.metadata))),
+            ("has_logs", json!(began(run).is_some() || has_ended)),
+            ("has_node_runs", json!(steps.is_some())),
+            ("links", json!(links(run))),
+            ("failure_code", json!(code)),
+            ("failure_message", json!(message)),
+            ("failure_stage_code", json!(stage)),
+            ("feedback_is_positive", json!(run.feedback.as_ref().map(|feedback| feedback.thumbs_up))),
+            ("feedback_reason", json!(run.feedback.as_ref().and_then(|feedback| feedback.reason.clone()))),
+            ("source_chat_message_id", json!(null)),
+            ("current_evaluation_summary", json!(null)),
+            ("node_runs", json!(null)),
+            ("logs", json!(null)),
+            ("flow", json!(null)),
+            ("error", json!(error)),
+        ])
     }
 
     /// A run as it is shown to whoever asks for it, with what they want beside it.
@@ -258,7 +315,8 @@ impl Front {
             value["flow"] = json!({ "id": run.workflow, "name": run.workflow_name });
         }
         if embeds.contains(&"model") {
-            value["model"] = model_of(run).map_or(Value::Null, |model| super::models::model_value(self, model));
+            value["model"] =
+                model_of(run).map_or(Value::Null, |model| super::models::model_value(self, model));
         }
         if embeds.contains(&"batch") {
             value["batch"] = match run.batch.as_ref() {
@@ -489,7 +547,8 @@ pub(crate) async fn show_log(
         limit: 1,
     };
     let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
-    let line = leaf.entries.first().ok_or_else(|| Problem::not_found("No log line with that id in this run."))?;
+    let line =
+        leaf.entries.first().ok_or_else(|| Problem::not_found("No log line with that id in this run."))?;
     Ok(Json(log_value(line)))
 }
 
@@ -561,4 +620,3 @@ pub(crate) async fn cancel_as_admin(
     }
     cancel(state, asker, named, form).await
 }
-

@@ -14,6 +14,11 @@ use crate::Front;
 /// What stands for itself in a path (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// An object with these members, in this order.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
 /// A time in an answer: RFC 3339 in UTC with six digits of a second.
 pub(crate) fn time(at: Timestamp) -> String {
     // The store keeps milliseconds.
@@ -54,7 +59,13 @@ impl Front {
     }
 
     /// A signed address of those bytes, which ends in a file name before its query.
-    pub(crate) fn file_url(&self, org: OrgId, hash: ContentHash, name: &FileName, lifetime: Millis) -> String {
+    pub(crate) fn file_url(
+        &self,
+        org: OrgId,
+        hash: ContentHash,
+        name: &FileName,
+        lifetime: Millis,
+    ) -> String {
         let link = self.service.link(org, LinkUse::Get(hash), lifetime);
         self.written("files", &link, &hash.to_string(), name.as_str())
     }
