@@ -43,12 +43,6 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use store::{
-    AssetChange, AssetField, AttemptField, BatchField, CreditAlert, DeliveryField, Deployment, EvaluationField, FolderChange,
-    FolderField, ListedAttempt, ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField, attempt_id,
-    part_number, step_id,
-};
-
 pub use assets::{UploadDraft, Uploaded};
 pub use batches::BatchDraft;
 pub use choice::OrgChoice;
@@ -70,6 +64,7 @@ pub use store::{
     AssetChange, AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderChange, FolderField, ListedAttempt,
     ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField, attempt_id, part_number, step_id,
 };
+pub use store::{CreditAlert, Deployment};
 pub use subscriptions::{NewSecret, NewSubscription, SubscriptionDraft};
 pub use waiters::Seat;
 pub use workflows::{Checked, WorkflowDraft};

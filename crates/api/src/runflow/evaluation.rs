@@ -263,8 +263,7 @@ impl Front {
         if let Some(run) = evaluation.run {
             links["run"] = json!(format!("/v1/runs/{run}"));
         }
-        let judged = |name: &str| report.filter(|_| embeds.contains(&name));
-        json!({
+        let mut value = json!({
             "id": evaluation.id,
             "org_id": evaluation.org,
             "run_id": evaluation.run,
@@ -282,14 +281,6 @@ impl Front {
             "input_attributes": signed["input_attributes"],
             "evaluation_instructions": signed["evaluation_instructions"],
             "reference_images": signed["reference_images"],
-            "overall_passed": report.map(|report| report.passed),
-            "weighted_pass_rate": report.map(|report| report.score),
-            "override_reason": null,
-            "top_issues": report.map(|report| &report.issues),
-            "top_strengths": report.map(|report| &report.strengths),
-            "check_summary": report.map(summary),
-            "analysis_modules_executed": report.map(|report| measured(report).count()),
-            "primary_action_code": report.map(|report| &report.action),
             "parent_evaluation_id": null,
             "attempt_number": 1,
             "superseded_at": null,
@@ -304,10 +295,11 @@ impl Front {
             "callback_url": evaluation.webhooks.first(),
             "cost": report.map(|_| self.money(evaluation.charged.into())),
             "links": links,
-            "judges": judged("judges").map(|report| judges(evaluation, report)),
-            "action": judged("action").map(|report| action(&report.action)),
-            "gate_failures": judged("gate_failures").map(gate_failures),
-        })
+        });
+        if let (Value::Object(members), Value::Object(found)) = (&mut value, verdict(evaluation, report, embeds)) {
+            members.extend(found);
+        }
+        value
     }
 
     async fn show_evaluation(&self, evaluation: &Evaluation, embeds: &[&str]) -> Result<Value, Problem> {
@@ -360,6 +352,24 @@ impl Front {
         let now = self.service.give_opinion(&asker.caller, &asker.choice, id, of, opinion).await?;
         Ok(Json(self.show_evaluation(&now, &[]).await?))
     }
+}
+
+/// What was found, and of that what is asked for besides.
+fn verdict(evaluation: &Evaluation, report: Option<&Report>, embeds: &[&str]) -> Value {
+    let wanted = |name: &str| report.filter(|_| embeds.contains(&name));
+    json!({
+        "overall_passed": report.map(|report| report.passed),
+        "weighted_pass_rate": report.map(|report| report.score),
+        "override_reason": null,
+        "top_issues": report.map(|report| &report.issues),
+        "top_strengths": report.map(|report| &report.strengths),
+        "check_summary": report.map(summary),
+        "analysis_modules_executed": report.map(|report| measured(report).count()),
+        "primary_action_code": report.map(|report| &report.action),
+        "judges": wanted("judges").map(|report| judges(evaluation, report)),
+        "action": wanted("action").map(|report| action(&report.action)),
+        "gate_failures": wanted("gate_failures").map(gate_failures),
+    })
 }
 
 fn measured(report: &Report) -> impl Iterator<Item = &Finding> {
