@@ -177,14 +177,19 @@ impl Profile {
             return self.rim(&lightness).filter(|(off, _)| *off >= RIM_LIGHTNESS);
         }
         let steps: Vec<f64> = lightness.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let steepest = |range: std::ops::Range<usize>| steps[range].iter().map(|s| s.abs()).fold(0.0, f64::max);
+        let steepest =
+            |range: std::ops::Range<usize>| steps[range].iter().map(|s| s.abs()).fold(0.0, f64::max);
         let mut best: Option<(f64, bool)> = None;
         for at in FIRST_OUT - RING_REACH..FIRST_OUT + RING_REACH {
             // A flat stretch with steep ones on both sides …
             let between = steepest(0..at).min(steepest(at + 1..steps.len()));
             let flat = between - steps[at].abs();
             // … or a turn.
-            let turn = if steps[at - 1] * steps[at] < 0.0 { steepest(0..at).min(steepest(at..steps.len())) } else { 0.0 };
+            let turn = if steps[at - 1] * steps[at] < 0.0 {
+                steepest(0..at).min(steepest(at..steps.len()))
+            } else {
+                0.0
+            };
             let strength = flat.max(turn);
             if strength >= RING_STEP && best.is_none_or(|(most, _)| strength > most) {
                 let ends = (lightness[0] + lightness[lightness.len() - 1]) / 2.0;

@@ -46,10 +46,8 @@ impl Work {
         } else {
             (None, small)
         };
-        let scale = (
-            f64::from(size.0) / f64::from(small.width()),
-            f64::from(size.1) / f64::from(small.height()),
-        );
+        let scale =
+            (f64::from(size.0) / f64::from(small.width()), f64::from(size.1) / f64::from(small.height()));
         let (width, height) = (small.width() as usize, small.height() as usize);
         let rgb = match small.into_samples() {
             Samples::U8(rgb) => rgb,
@@ -182,8 +180,7 @@ impl<'a> Scene<'a> {
             }
             Err(_) => {
                 let count = self.picture.channels().count();
-                count == 3
-                    || self.eight[4 * (y * self.picture.width() as usize + x) + 3] >= CLEAR_BELOW
+                count == 3 || self.eight[4 * (y * self.picture.width() as usize + x) + 3] >= CLEAR_BELOW
             }
         }
     }

@@ -66,7 +66,11 @@ pub(crate) fn find(work: &Work, lab: &Lab) -> Found {
     let bitmap = Bitmap::from_u8(work.width as u32, work.height as u32, Channels::Rgb, work.rgb.clone());
     let Ok(bitmap) = bitmap else {
         // A picture of this size was just read from a bitmap; were it not, nothing could be said of it.
-        return Found { plainness: None, presence: None, subject: Err("The picture cannot be read.".to_owned()) };
+        return Found {
+            plainness: None,
+            presence: None,
+            subject: Err("The picture cannot be read.".to_owned()),
+        };
     };
     let studio = studio_matte(&bitmap);
     let plainness = Plainness { residual: studio.residual, share: studio.inliers };

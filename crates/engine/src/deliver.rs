@@ -16,9 +16,9 @@ use domain::subscription;
 use domain::time::{Millis, Timestamp};
 use outbound::{Answer, Failure, Outbound, Request};
 use store::{Store, StoreError, Taken, Taking, WebhookSecret};
-use uuid::Uuid;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::sign;
 

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use domain::batch::{Batch, BatchRef, Counts, handle};
+use domain::event::What;
 use domain::id::{EventId, OrgId, RunId, UserId, WorkflowId};
 use domain::page::{Page, Window};
-use domain::event::What;
 use domain::run::{Run, Status};
 use domain::time::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -79,7 +79,13 @@ pub(crate) fn begin(tx: &Tx<'_>, run: &Run, batch: &BatchRef) -> Result<(), Stor
 }
 
 /// Files a batch that is asked for as a whole; `first` is the earliest of its `runs`.
-pub(crate) fn open(tx: &Tx<'_>, new: &NewBatch, first: &Run, runs: usize, at: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn open(
+    tx: &Tx<'_>,
+    new: &NewBatch,
+    first: &Run,
+    runs: usize,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     tx.conn
         .exec(
             "INSERT INTO batches (org, id, name, created_at, author, workflow, workflow_name, handle, size, request, webhooks,

@@ -8,7 +8,9 @@ use domain::delivery::{
     About, Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report, receiver,
 };
 use domain::event::{Event, Kind, Told, What};
-use domain::id::{DeliveryId, EvaluationId, EventId, LeaseToken, OrgId, RunId, SecretId, SubscriptionId, UserId};
+use domain::id::{
+    DeliveryId, EvaluationId, EventId, LeaseToken, OrgId, RunId, SecretId, SubscriptionId, UserId,
+};
 use domain::page::{Cursor, Slice};
 use domain::request::Face;
 use domain::run::Status;
@@ -42,7 +44,10 @@ pub(crate) fn record_event(
     for (index, address) in addresses.iter().enumerate() {
         if !addresses[..index].contains(address) {
             let face = face.map_or("", |face| face.0.as_str());
-            record(tx, &Recording { event, org, what, kind, face, address, subscription: None, automatic: true })?;
+            record(
+                tx,
+                &Recording { event, org, what, kind, face, address, subscription: None, automatic: true },
+            )?;
         }
     }
     let subscribed = tx.conn.all(
@@ -53,7 +58,10 @@ pub(crate) fn record_event(
     )?;
     for (id, face, address) in subscribed {
         let (face, address) = (face.as_str(), address.as_str());
-        record(tx, &Recording { event, org, what, kind, face, address, subscription: Some(id), automatic: true })?;
+        record(
+            tx,
+            &Recording { event, org, what, kind, face, address, subscription: Some(id), automatic: true },
+        )?;
         tx.conn.exec(
             "UPDATE subscriptions SET last_event_at = ?2 WHERE id = ?1",
             params![id.0.as_bytes(), tx.now.0],
@@ -166,7 +174,12 @@ fn delivery_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Delivery> {
     };
     Ok(Delivery {
         id: DeliveryId(uuid(row, at(0))?),
-        event: Event { id: EventId(uuid(row, at(1))?), org: OrgId(uuid(row, at(2))?), what, at: time(row, at(8))? },
+        event: Event {
+            id: EventId(uuid(row, at(1))?),
+            org: OrgId(uuid(row, at(2))?),
+            what,
+            at: time(row, at(8))?,
+        },
         address: row.get(at(9))?,
         attempts: row.get(at(10))?,
         state,
@@ -496,7 +509,9 @@ fn tell_again(tx: &Tx<'_>, org: OrgId, about: About, event: EventId) -> Result<T
             (what, found.request.map(|request| request.face), found.webhooks)
         }
     };
-    let (Some(address), Some(kind)) = (webhooks.first(), what.kind()) else { return Ok(ToldAgain::NoAddress) };
+    let (Some(address), Some(kind)) = (webhooks.first(), what.kind()) else {
+        return Ok(ToldAgain::NoAddress);
+    };
     let column = if matches!(about, About::Run(_)) { "run" } else { "batch" };
     let pending = format!(
         "SELECT 1 FROM deliveries WHERE {column} = ?1 AND org = ?2 AND subscription IS NULL AND state = 'pending' LIMIT 1"
@@ -660,7 +675,14 @@ impl Deliveries for Sqlite {
     ) -> Result<WebhookSecrets, StoreError> {
         let by = by.clone();
         self.write("rotate_webhook_secret", move |tx| {
-            audit::record(tx, org, Some(&by), "webhook_secret.rotated", &org.to_string(), &serde_json::json!({}))?;
+            audit::record(
+                tx,
+                org,
+                Some(&by),
+                "webhook_secret.rotated",
+                &org.to_string(),
+                &serde_json::json!({}),
+            )?;
             tx.conn.exec(
                 "INSERT INTO webhook_secrets (org, current, made_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (org) DO UPDATE SET previous = webhook_secrets.current, previous_until = ?4,

@@ -132,7 +132,8 @@ pub(crate) const IN_TURN: OrgsInTurn = OrgsInTurn {
 pub(crate) const DUE: &str = "SELECT id, org, attempts, crashes, lease_token IS NOT NULL FROM evaluations
      WHERE org = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT ?3";
 /// The evaluation that a lease holds.
-pub(crate) const LEASED: &str = "SELECT id, org, attempts, crashes, 0 FROM evaluations WHERE lease_token = ?1";
+pub(crate) const LEASED: &str =
+    "SELECT id, org, attempts, crashes, 0 FROM evaluations WHERE lease_token = ?1";
 
 /// An evaluation with a place in the queue.
 struct Due {
@@ -263,10 +264,11 @@ fn fail(tx: &Tx<'_>, held: &Due, event: EventId, failure: &Failure) -> Result<()
 
 /// Tells that an evaluation has ended.
 fn end(tx: &Tx<'_>, held: &Due, event: EventId, completed: bool) -> Result<(), StoreError> {
-    let asked =
-        tx.conn.one("SELECT webhooks, face FROM evaluations WHERE id = ?1", [held.id.0.as_bytes()], |row| {
-            Ok((json::<Vec<String>>(row, 0)?, Face(row.get(1)?)))
-        })?;
+    let asked = tx.conn.one(
+        "SELECT webhooks, face FROM evaluations WHERE id = ?1",
+        [held.id.0.as_bytes()],
+        |row| Ok((json::<Vec<String>>(row, 0)?, Face(row.get(1)?))),
+    )?;
     let unfiled = || StoreError::Corrupt(format!("evaluation `{}` is due but not filed", held.id));
     let (addresses, face) = asked.ok_or_else(unfiled)?;
     let what = What::Evaluation { evaluation: held.id, completed };
@@ -396,12 +398,7 @@ impl Evaluations for Sqlite {
         .await
     }
 
-    async fn set_evaluation_limits(
-        &self,
-        org: OrgId,
-        limits: &Value,
-        by: &UserId,
-    ) -> Result<(), StoreError> {
+    async fn set_evaluation_limits(&self, org: OrgId, limits: &Value, by: &UserId) -> Result<(), StoreError> {
         let (limits, by) = (limits.clone(), by.clone());
         self.write("set_evaluation_limits", move |tx| {
             tx.conn.exec(

@@ -33,7 +33,12 @@ pub(crate) fn asset(row: &Row<'_>) -> rusqlite::Result<Asset> {
         org: OrgId(uuid(row, 1)?),
         folder: maybe_uuid(row, 2)?.map(FolderId),
         name: file_name(row, 3)?,
-        file: StoredFile { hash: content_hash(row, 4)?, media_type: row.get(5)?, bytes: number(row, 6)?, size },
+        file: StoredFile {
+            hash: content_hash(row, 4)?,
+            media_type: row.get(5)?,
+            bytes: number(row, 6)?,
+            size,
+        },
         source: named(row, 9, AssetSource::parse)?,
         created_by: UserId(row.get(10)?),
         created_at: time(row, 11)?,
@@ -130,9 +135,10 @@ fn is_there(conn: &Connection, org: OrgId, id: Option<FolderId>) -> Result<bool,
 }
 
 fn announce(tx: &Tx<'_>, upload: &Upload) -> Result<(), StoreError> {
-    let there = tx.conn.one("SELECT org FROM uploads WHERE asset = ?1", [upload.asset.0.as_bytes()], |row| {
-        uuid(row, 0).map(OrgId)
-    })?;
+    let there =
+        tx.conn.one("SELECT org FROM uploads WHERE asset = ?1", [upload.asset.0.as_bytes()], |row| {
+            uuid(row, 0).map(OrgId)
+        })?;
     match there {
         Some(org) if org == upload.org => return Ok(()),
         Some(_) => return Err(StoreError::Conflict("an upload of this id".to_owned())),
@@ -359,7 +365,8 @@ fn change_folder(
 fn delete_folder(tx: &Tx<'_>, org: OrgId, id: FolderId) -> Result<bool, StoreError> {
     let Some(folder) = folder_by(tx.conn, org, id)? else { return Ok(false) };
     let id = id.0.as_bytes();
-    tx.conn.exec("UPDATE assets SET folder = NULL, updated_at = ?2 WHERE folder = ?1", params![id, tx.now.0])?;
+    tx.conn
+        .exec("UPDATE assets SET folder = NULL, updated_at = ?2 WHERE folder = ?1", params![id, tx.now.0])?;
     tx.conn.exec(
         "UPDATE folders SET parent = ?2, updated_at = ?3 WHERE parent = ?1",
         params![id, folder.parent.as_ref().map(|parent| parent.0.as_bytes()), tx.now.0],

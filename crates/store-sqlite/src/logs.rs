@@ -40,7 +40,14 @@ pub(crate) fn log(
 pub(crate) fn log_outcome(tx: &Tx<'_>, org: OrgId, run: RunId, outcome: &Outcome) -> Result<(), StoreError> {
     for step in &outcome.made_by {
         for note in &step.notes {
-            log(tx, org, run, Level::Warning, note, &json!({ "step": step.label, "component": step.component }))?;
+            log(
+                tx,
+                org,
+                run,
+                Level::Warning,
+                note,
+                &json!({ "step": step.label, "component": step.component }),
+            )?;
         }
     }
     let millis: f64 = outcome.made_by.iter().map(|step| step.millis).sum();

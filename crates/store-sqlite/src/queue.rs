@@ -381,7 +381,14 @@ impl Queue for Sqlite {
             for image in std::iter::once(&input).chain(&further) {
                 admit(tx, held.org, image)?;
             }
-            log(tx, held.org, held.run, Level::Info, "fetched its pictures", &object!({ "bytes": input.bytes }))?;
+            log(
+                tx,
+                held.org,
+                held.run,
+                Level::Info,
+                "fetched its pictures",
+                &object!({ "bytes": input.bytes }),
+            )?;
             Ok(true)
         })
         .await

@@ -163,9 +163,10 @@ fn file(tx: &mut Tx<'_>, all: &Rows) -> Result<Filed, StoreError> {
         return Err(StoreError::Corrupt("there are no runs to file".to_owned()));
     };
     let org = first.new.run.org;
-    let there = tx.conn.one("SELECT org FROM runs WHERE id = ?1", [first.new.run.id.0.as_bytes()], |row| {
-        uuid(row, 0).map(OrgId)
-    })?;
+    let there =
+        tx.conn.one("SELECT org FROM runs WHERE id = ?1", [first.new.run.id.0.as_bytes()], |row| {
+            uuid(row, 0).map(OrgId)
+        })?;
     match there {
         Some(found) if found == org => return Ok(Filed::Done),
         Some(_) => return Err(StoreError::Conflict("a run of this id".to_owned())),
@@ -201,7 +202,13 @@ fn file(tx: &mut Tx<'_>, all: &Rows) -> Result<Filed, StoreError> {
 }
 
 /// Ends a run that has not ended: no place in the queue, no credits, its event.
-fn stop(tx: &mut Tx<'_>, org: OrgId, run: RunId, event: EventId, reason: Option<&str>) -> Result<(), StoreError> {
+fn stop(
+    tx: &mut Tx<'_>,
+    org: OrgId,
+    run: RunId,
+    event: EventId,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
     tx.conn.exec("DELETE FROM queue WHERE run = ?1", [run.0.as_bytes()])?;
     tx.conn.exec(
         "UPDATE runs SET status = 'cancelled', started_at = NULL, finished_at = ?2, result = NULL WHERE id = ?1",

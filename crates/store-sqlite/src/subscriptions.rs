@@ -207,9 +207,10 @@ fn about(secret: &CallbackSecret) -> serde_json::Value {
 }
 
 fn add_secret(tx: &Tx<'_>, new: &CallbackSecret, by: &UserId) -> Result<CallbackSecret, StoreError> {
-    let there = tx.conn.one("SELECT org FROM callback_secrets WHERE id = ?1", [new.id.0.as_bytes()], |row| {
-        uuid(row, 0).map(OrgId)
-    })?;
+    let there =
+        tx.conn.one("SELECT org FROM callback_secrets WHERE id = ?1", [new.id.0.as_bytes()], |row| {
+            uuid(row, 0).map(OrgId)
+        })?;
     let conflict = || StoreError::Conflict("a secret of this id".to_owned());
     if let Some(org) = there {
         let found = secret_by(tx.conn, org, new.id)?;

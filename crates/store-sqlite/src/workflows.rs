@@ -110,7 +110,10 @@ pub(crate) fn save_workflow(conn: &Connection, workflow: &Workflow) -> Result<bo
 
 fn listed(conn: &Connection, org: OrgId, which: &str, window: Window) -> Result<Page<Workflow>, StoreError> {
     let org = org.0.as_bytes();
-    let total = conn.count(&format!("SELECT count(*) FROM workflows WHERE org = ?1 AND model IS NULL AND {which}"), [org])?;
+    let total = conn.count(
+        &format!("SELECT count(*) FROM workflows WHERE org = ?1 AND model IS NULL AND {which}"),
+        [org],
+    )?;
     let (limit, offset) = limits(window);
     let entries = conn.all(
         &format!(
@@ -445,8 +448,15 @@ pub(crate) fn enter_top_up(tx: &Tx<'_>, org: OrgId, top_up: &TopUp) -> Result<i6
         }
         None if *credits > 0 => {
             let amount = i64::from(*credits);
-            let movement =
-                Movement { id: *entry, kind: Kind::Grant, amount, run: None, evaluation: None, by: by.as_ref(), note };
+            let movement = Movement {
+                id: *entry,
+                kind: Kind::Grant,
+                amount,
+                run: None,
+                evaluation: None,
+                by: by.as_ref(),
+                note,
+            };
             let details = json!({ "credits": credits, "note": note });
             record(tx, org, by.as_ref(), "credits.given", &entry.to_string(), &details)?;
             enter(tx, org, &movement)
@@ -576,6 +586,7 @@ impl Ledger for Sqlite {
         by: &UserId,
     ) -> Result<Option<CreditAlert>, StoreError> {
         let by = by.clone();
-        self.write("set_credit_alert", move |tx| set_alert(tx, org, threshold, unless_changed_since, &by)).await
+        self.write("set_credit_alert", move |tx| set_alert(tx, org, threshold, unless_changed_since, &by))
+            .await
     }
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use domain::access::Caller;
 use domain::id::OrgId;
-use service::{OrgChoice, Thing};
+use service::OrgChoice;
 use uuid::Uuid;
 
 use super::RequestId;
@@ -94,9 +94,4 @@ impl Named {
     pub(crate) fn id_or_any<Id: From<Uuid>>(&self, place: usize, name: &str) -> Result<Option<Id>, Problem> {
         if self.text(place) == ANY { Ok(None) } else { self.id(place, name).map(Some) }
     }
-}
-
-/// A thing that is missing, where it is named by its id.
-pub(crate) fn missing(thing: Thing) -> impl Fn() -> Problem {
-    move || Problem::missing(thing)
 }

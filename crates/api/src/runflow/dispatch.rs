@@ -133,6 +133,7 @@ impl Front {
     ) -> Result<Commission, Wrong> {
         let model = &target.model;
         let mut stored = Value::Object(input.clone());
+        model::unfold(model, &mut stored);
         let (plan, media) = self.planned(model, &stored).map_err(Wrong::Fields)?;
         let mut known: Vec<(Vec<Loc>, Resolved)> = Vec::new();
         for (nth, found) in (0..).zip(media) {

@@ -12,7 +12,7 @@ use super::dispatch::segments;
 use super::listing::{ListQuery, PageBody};
 use super::model::{self, Creator, Model, Price};
 use super::problem::Problem;
-use super::view::{object, time};
+use super::view::time;
 use crate::{Front, runflow_fields};
 
 /// What models are asked for by.
@@ -149,90 +149,11 @@ fn value_of(model: &Model, field: &ModelField) -> Option<FilterValue> {
 
 /// A model as it is shown.
 pub(crate) fn model_value(front: &Front, model: &Model) -> Value {
+    let org = model.is_workflow().then_some(domain::id::OrgId(model.creator));
     let saved = model.saved_at.map(time);
-    let inputs: Vec<_> = model
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(nth, input)| {
-            json!({
-                "id": model.input_id(nth),
-                "model_id": model.id,
-                "name": input.name,
-                "display_name": input.display_name,
-                "description": input.description,
-                "variable_type_code": input.kind.code(),
-                "default_behavior_code": input.default_behavior(),
-                "validator_code": input.validator.as_ref().map(model::Validator::code),
-                "validator_attrs": input.validator.as_ref().map(model::Validator::attrs),
-                "is_required": input.required,
-                "default_value": input.default,
-                "sort_order": nth,
-                "is_featured": input.required,
-                "created_at": saved,
-                "updated_at": saved,
-            })
-        })
-        .collect();
-    let outputs: Vec<_> = model
-        .outputs
-        .iter()
-        .enumerate()
-        .map(|(nth, output)| {
-            json!({
-                "id": model.output_id(nth),
-                "model_id": model.id,
-                "name": output.name,
-                "display_name": output.display_name,
-                "description": output.description,
-                "variable_type_code": output.kind.code(),
-                "validator_code": null,
-                "validator_attrs": null,
-                "sort_order": nth,
-                "created_at": saved,
-                "updated_at": saved,
-            })
-        })
-        .collect();
-    object([
-        ("id", json!(model.id)),
-        ("org_id", json!(model.is_workflow().then_some(model.creator))),
-        ("model_creator_id", json!(model.creator)),
-        ("slug", json!(model.slug)),
-        ("name", json!(model.name)),
-        ("description", json!(model.description)),
-        ("version", json!(env!("CARGO_PKG_VERSION"))),
-        ("is_public", json!(!model.is_workflow())),
-        ("is_open_source", json!(true)),
-        ("icon_url", json!(null)),
-        ("cover_url", json!(null)),
-        ("category_code", json!(model.category)),
-        ("status_code", json!("active")),
-        ("family_id", json!(null)),
-        ("family_variant_code", json!(null)),
-        ("param_count", json!(null)),
-        ("architecture", json!(null)),
-        ("license_code", json!("commercial")),
-        ("max_resolution", json!(null)),
-        ("lora_support", json!(false)),
-        ("fine_tuning", json!(false)),
-        ("supports_streaming", json!(false)),
-        ("paper_url", json!(null)),
-        ("github_url", json!(null)),
-        ("is_official", json!(!model.is_workflow())),
-        ("availability_status", json!("available")),
-        ("seo", json!(null)),
-        ("notable_features", json!(model.notable_features)),
-        ("content", json!(model.content)),
-        ("pricing_note", json!(front.pricing_note(model))),
-        ("created_by", json!(null)),
-        ("created_at", json!(saved)),
-        ("updated_at", json!(saved)),
-        ("deleted_at", json!(null)),
-        ("deleted_by", json!(null)),
-        ("inputs", json!(inputs)),
-        ("outputs", json!(outputs)),
-    ])
+    let mut value = model::model_json(model, org, saved.as_deref());
+    value["pricing_note"] = json!(front.pricing_note(model));
+    value
 }
 
 impl Front {
@@ -253,48 +174,16 @@ impl Front {
 }
 
 fn creator_value(front: &Front, creator: &Creator, embeds: &[&str]) -> Value {
-    let models = embeds.contains(&"models").then(|| {
+    let mut value = model::creator_json(creator, None);
+    if embeds.contains(&"models") {
         let of = model::all().iter().filter(|model| model.creator == creator.id);
-        of.map(|model| model_value(front, model)).collect::<Vec<_>>()
-    });
-    json!({
-        "id": creator.id,
-        "slug": creator.slug,
-        "display_name": creator.display_name,
-        "description": creator.description,
-        "avatar_url": null,
-        "website_url": null,
-        "claimed_by_org_id": null,
-        "created_at": null,
-        "updated_at": null,
-        "models": models,
-    })
+        value["models"] = of.map(|model| model_value(front, model)).collect();
+    }
+    value
 }
 
 fn example_value(model: &Model, nth: usize) -> Value {
-    let example = &model.examples[nth];
-    json!({
-        "id": model.example_id(nth),
-        "model_id": model.id,
-        "title": example.title,
-        "description": example.description,
-        "input": example.input,
-        "output": null,
-        "status_code": null,
-        "cost": model.price.map(|price| price.to_string()),
-        "start_type": null,
-        "timing": null,
-        "duration_ms": null,
-        "total_ms": null,
-        "thumbnail_url": null,
-        "category_code": model.category,
-        "is_featured": nth == 0,
-        "is_public": !model.is_workflow(),
-        "sort_order": nth,
-        "ran_at": null,
-        "created_at": null,
-        "updated_at": null,
-    })
+    model::example_json(model, nth, &model.examples[nth])
 }
 
 /// `GET /v1/models`.

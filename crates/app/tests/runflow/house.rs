@@ -13,7 +13,7 @@ use crate::support::{PATIENCE, Server, credentials};
 
 /// Lets the server reach the listeners of these tests, by plain HTTP.
 pub const LOOPBACK: [(&str, &str); 2] =
-    [("PACKSHOT_OUTBOUND__ALLOW", "[\"127.0.0.0/8\"]"), ("PACKSHOT_RUNFLOW__ALLOW_PLAIN_HTTP", "true")];
+    [("PACKSHOT_OUTBOUND__ALLOW", "[\"127.0.0.0/8\"]"), ("PACKSHOT_OUTBOUND__ALLOW_PLAIN_HTTP", "true")];
 
 /// A server and a key for it.
 pub struct House {

@@ -37,14 +37,24 @@ pub(super) const QUALITY: Measure = Measure {
         (Some(Format::Jpeg), None) => {
             Finding::Unmeasured("The JPEG's quantisation table could not be read.".to_owned())
         }
-        (Some(format), None) => Finding::Unmeasured(format!("The file is a {format}, which has no JPEG quality.")),
+        (Some(format), None) => {
+            Finding::Unmeasured(format!("The file is a {format}, which has no JPEG quality."))
+        }
         (None, None) => Finding::Unmeasured("The file's format is not known.".to_owned()),
     },
     tell: |told| {
         let (value, limit) = (told.value(), told.limit());
         match told.side {
-            Side::Below => telling("coarse", format!("The JPEG was written at quality {value} ({limit}). Export it again from its source at a higher one.")),
-            Side::Above => telling("heavy", format!("The JPEG was written at quality {value} ({limit}). Export it again at a lower one.")),
+            Side::Below => telling(
+                "coarse",
+                format!(
+                    "The JPEG was written at quality {value} ({limit}). Export it again from its source at a higher one."
+                ),
+            ),
+            Side::Above => telling(
+                "heavy",
+                format!("The JPEG was written at quality {value} ({limit}). Export it again at a lower one."),
+            ),
             Side::Within => telling("coarse", format!("The JPEG was written at quality {value} ({limit}).")),
         }
     },
@@ -68,7 +78,9 @@ pub(super) const BLOCKING: Measure = Measure {
     },
     take: |scene| {
         let (Some(across), Some(down)) = (ratio(scene, true), ratio(scene, false)) else {
-            return Finding::Unmeasured("The picture is too small to look for blocks of eight pixels in it.".to_owned());
+            return Finding::Unmeasured(
+                "The picture is too small to look for blocks of eight pixels in it.".to_owned(),
+            );
         };
         Measurement::new((across + down) / 2.0, 0.8)
             .at(scene.subject_region())
@@ -78,8 +90,18 @@ pub(super) const BLOCKING: Measure = Measure {
     tell: |told| {
         let (value, limit) = (told.value(), told.limit());
         match told.side {
-            Side::Above => telling("blocking", format!("Compression left blocks: steps between them are {value} times those inside ({limit}). Export it again from a source that was compressed less.")),
-            _ => telling("blocking", format!("Compression left no blocks to see: steps between them are {value} times those inside ({limit}).")),
+            Side::Above => telling(
+                "blocking",
+                format!(
+                    "Compression left blocks: steps between them are {value} times those inside ({limit}). Export it again from a source that was compressed less."
+                ),
+            ),
+            _ => telling(
+                "blocking",
+                format!(
+                    "Compression left no blocks to see: steps between them are {value} times those inside ({limit})."
+                ),
+            ),
         }
     },
 };

@@ -27,7 +27,10 @@ pub(super) const HALO: Measure = Measure {
     tell: |told| {
         let (value, limit) = (told.value(), told.limit());
         if told.side != Side::Above {
-            return telling("halo", format!("The outline has no halo along all but {value} of it ({limit})."));
+            return telling(
+                "halo",
+                format!("The outline has no halo along all but {value} of it ({limit})."),
+            );
         }
         let is_light = told.scene.outline().is_some_and(|outline| outline.halo.is_light);
         let (subcategory, kind) = if is_light { ("light_halo", "light") } else { ("dark_halo", "dark") };
@@ -67,7 +70,10 @@ pub(super) const FRINGE: Measure = Measure {
                     told.place
                 ),
             ),
-            _ => telling("fringe", format!("The outline has no coloured fringe along all but {value} of it ({limit}).")),
+            _ => telling(
+                "fringe",
+                format!("The outline has no coloured fringe along all but {value} of it ({limit})."),
+            ),
         }
     },
 };
@@ -76,7 +82,8 @@ fn ring(scene: &Scene<'_>, which: impl Fn(&crate::outline::Outline) -> Ring) -> 
     match (&scene.found.subject, scene.outline()) {
         (Err(reason), _) => Finding::Unmeasured(reason.clone()),
         (Ok(_), None) => Finding::Unmeasured(
-            "The subject is too thin or too small to look at its outline; give a larger picture of it.".to_owned(),
+            "The subject is too thin or too small to look at its outline; give a larger picture of it."
+                .to_owned(),
         ),
         (Ok(subject), Some(outline)) => {
             let ring = which(outline);

@@ -49,7 +49,9 @@ pub(super) const EXPOSURE: Measure = Measure {
             }
         }
         match quantile(&mut lightness, LIGHTEST) {
-            Some(value) => Measurement::new(value, 0.8 * scene.inside_confidence()).at(scene.subject_region()).into(),
+            Some(value) => {
+                Measurement::new(value, 0.8 * scene.inside_confidence()).at(scene.subject_region()).into()
+            }
             None => nothing(scene),
         }
     },
@@ -58,10 +60,17 @@ pub(super) const EXPOSURE: Measure = Measure {
         match told.side {
             Side::Below => telling(
                 "dark",
-                format!("Even the lightest twentieth of {whole} only reaches {value} ({limit}). Lighten it, or expose longer."),
+                format!(
+                    "Even the lightest twentieth of {whole} only reaches {value} ({limit}). Lighten it, or expose longer."
+                ),
             ),
-            Side::Above => telling("light", format!("The lightest twentieth of {whole} reaches {value} ({limit}). Darken it.")),
-            Side::Within => telling("dark", format!("The lightest twentieth of {whole} reaches {value} ({limit}).")),
+            Side::Above => telling(
+                "light",
+                format!("The lightest twentieth of {whole} reaches {value} ({limit}). Darken it."),
+            ),
+            Side::Within => {
+                telling("dark", format!("The lightest twentieth of {whole} reaches {value} ({limit})."))
+            }
         }
     },
 };
@@ -80,7 +89,14 @@ pub(super) const HIGHLIGHTS: Measure = Measure {
         remedy: Action::Reshoot,
     },
     take: |scene| clipped(scene, |pixel| pixel.iter().all(|&value| value >= WHITE), &highlights(scene)),
-    tell: |told| tell_clipped(told, "white", "clipped_highlights", "Expose shorter, or take the lights down before they clip."),
+    tell: |told| {
+        tell_clipped(
+            told,
+            "white",
+            "clipped_highlights",
+            "Expose shorter, or take the lights down before they clip.",
+        )
+    },
 };
 
 /// Share of the subject that is black in all channels.
@@ -97,7 +113,9 @@ pub(super) const SHADOWS: Measure = Measure {
         remedy: Action::Retouch,
     },
     take: |scene| clipped(scene, |pixel| pixel.iter().all(|&value| value <= BLACK), &[]),
-    tell: |told| tell_clipped(told, "black", "clipped_shadows", "Open the shadows from the source, or light them."),
+    tell: |told| {
+        tell_clipped(told, "black", "clipped_shadows", "Open the shadows from the source, or light them.")
+    },
 };
 
 fn tell_clipped(told: &Told<'_>, colour: &str, subcategory: &'static str, way_out: &str) -> Telling {
@@ -105,7 +123,9 @@ fn tell_clipped(told: &Told<'_>, colour: &str, subcategory: &'static str, way_ou
     telling(
         subcategory,
         match told.side {
-            Side::Above => format!("{value} of {whole} is clipped to {colour} ({limit}), most {}. {way_out}", told.place),
+            Side::Above => {
+                format!("{value} of {whole} is clipped to {colour} ({limit}), most {}. {way_out}", told.place)
+            }
             _ => format!("{value} of {whole} is clipped to {colour} ({limit})."),
         },
     )
@@ -144,7 +164,8 @@ fn clipped(scene: &Scene<'_>, is_clipped: impl Fn(&[u8]) -> bool, more: &[bool])
     if all < LEAST_PIXELS {
         return nothing(scene);
     }
-    let fullest = (0..cells.len()).max_by_key(|&at| (cells[at], std::cmp::Reverse(at))).filter(|&at| cells[at] > 0);
+    let fullest =
+        (0..cells.len()).max_by_key(|&at| (cells[at], std::cmp::Reverse(at))).filter(|&at| cells[at] > 0);
     let region = fullest.map(|at| {
         let (x, y) = (at % columns * side, at / columns * side);
         Region {
@@ -225,7 +246,9 @@ fn highlights(scene: &Scene<'_>) -> Vec<bool> {
     }
     let is_highlight: Vec<bool> = openings
         .iter()
-        .map(|&(on_frame, sum, count)| !on_frame && count > 0 && sum / count as f64 >= f64::from(100.0 - RUNS_OUT))
+        .map(|&(on_frame, sum, count)| {
+            !on_frame && count > 0 && sum / count as f64 >= f64::from(100.0 - RUNS_OUT)
+        })
         .collect();
     number.iter().map(|&number| is_highlight[number as usize]).collect()
 }

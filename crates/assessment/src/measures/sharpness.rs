@@ -53,9 +53,14 @@ pub(super) const SHARPNESS: Measure = Measure {
         match told.side {
             Side::Above => telling(
                 "blurred",
-                format!("Even the sharpest edges of {whole} are blurred by {value} ({limit}). Use a sharper picture; sharpening brings no detail back."),
+                format!(
+                    "Even the sharpest edges of {whole} are blurred by {value} ({limit}). Use a sharper picture; sharpening brings no detail back."
+                ),
             ),
-            _ => telling("blurred", format!("{} is sharp: its sharpest edges are blurred by {value} ({limit}).", upper(whole))),
+            _ => telling(
+                "blurred",
+                format!("{} is sharp: its sharpest edges are blurred by {value} ({limit}).", upper(whole)),
+            ),
         }
     },
 };
@@ -66,8 +71,15 @@ fn take(scene: &Scene<'_>) -> Finding {
     for top in (0..height).step_by(TILE) {
         for left in (0..width).step_by(TILE) {
             let (x, y) = ((left + TILE / 2).min(width - 1), (top + TILE / 2).min(height - 1));
-            let near = |dx: usize, dy: usize| scene.is_deep((left + dx).min(width - 1), (top + dy).min(height - 1), DEPTH);
-            if scene.is_deep(x, y, DEPTH) || near(0, 0) || near(TILE - 1, 0) || near(0, TILE - 1) || near(TILE - 1, TILE - 1) {
+            let near = |dx: usize, dy: usize| {
+                scene.is_deep((left + dx).min(width - 1), (top + dy).min(height - 1), DEPTH)
+            };
+            if scene.is_deep(x, y, DEPTH)
+                || near(0, 0)
+                || near(TILE - 1, 0)
+                || near(0, TILE - 1)
+                || near(TILE - 1, TILE - 1)
+            {
                 tiles.push((left, top));
             }
         }
@@ -88,14 +100,18 @@ fn take(scene: &Scene<'_>) -> Finding {
     // Grain makes faint edges look sharp; the steeper half is what people see.
     let mut steps: Vec<f64> = edges.iter().map(|edge| edge.step).collect();
     let steep = quantile(&mut steps, 0.5).unwrap_or(0.0);
-    let mut sigmas: Vec<f64> = edges.iter().filter(|edge| edge.step >= steep).map(|edge| edge.sigma).collect();
+    let mut sigmas: Vec<f64> =
+        edges.iter().filter(|edge| edge.step >= steep).map(|edge| edge.sigma).collect();
     let sigma = quantile(&mut sigmas, SHARPEST).unwrap_or(0.0);
     let longest = f64::from(scene.picture.width().max(scene.picture.height()));
     let seen = sigma * (SEEN_SIDE / longest).min(1.0);
     let enough = (edges.len() as f64 / (8.0 * LEAST_EDGES as f64)).min(1.0);
     Measurement::new(seen, 0.6 + 0.3 * enough)
         .at(scene.subject_region())
-        .with(format!("{} edge pixels were measured, blurred by {sigma:.2} px at the picture's own size.", edges.len()))
+        .with(format!(
+            "{} edge pixels were measured, blurred by {sigma:.2} px at the picture's own size.",
+            edges.len()
+        ))
         .into()
 }
 

@@ -80,7 +80,8 @@ fn scrambled(value: u64) -> u64 {
 
 /// About normal, with a standard deviation of 1.
 fn chance(at: u64) -> f32 {
-    (0..4).map(|k| (scrambled(4 * at + k) >> 40) as f32 / (1u64 << 24) as f32 - 0.5).sum::<f32>() * 3f32.sqrt()
+    (0..4).map(|k| (scrambled(4 * at + k) >> 40) as f32 / (1u64 << 24) as f32 - 0.5).sum::<f32>()
+        * 3f32.sqrt()
 }
 
 impl Shot {
@@ -166,7 +167,8 @@ fn blocked(shot: &Shot) -> Bitmap {
         Encoding::Jpeg { quality: 14, subsampling: Subsampling::S444, progressive: false, optimise: false };
     let bytes = encode(&clean, &EncodeOptions::new(encoding)).expect("a file");
     let coarse = decode(&bytes, &DecodeOptions::default()).expect("a picture").bitmap;
-    let (Samples::U8(mut samples), Samples::U8(coarse)) = (clean.into_samples(), coarse.into_samples()) else {
+    let (Samples::U8(mut samples), Samples::U8(coarse)) = (clean.into_samples(), coarse.into_samples())
+    else {
         panic!("8 bit");
     };
     for (at, pixel) in samples.chunks_exact_mut(3).enumerate() {
@@ -195,7 +197,12 @@ pub fn cases() -> Vec<Case> {
         file: png(),
     };
     let coarse_table = {
-        let encoding = Encoding::Jpeg { quality: 60, subsampling: Subsampling::S444, progressive: false, optimise: false };
+        let encoding = Encoding::Jpeg {
+            quality: 60,
+            subsampling: Subsampling::S444,
+            progressive: false,
+            optimise: false,
+        };
         let bytes = encode(&SHOT.photograph(), &EncodeOptions::new(encoding)).expect("a file");
         EncodedFile::of(&bytes)
     };
@@ -218,7 +225,11 @@ pub fn cases() -> Vec<Case> {
             "background_extent",
             Shot { backdrop: |x, _| [if x < 0.30 { 96.0 } else { 255.0 }; 3], ..SHOT },
         ),
-        shot("off_white_backdrop", "background_purity", Shot { backdrop: |_, _| [247.0, 247.0, 245.0], ..SHOT }),
+        shot(
+            "off_white_backdrop",
+            "background_purity",
+            Shot { backdrop: |_, _| [247.0, 247.0, 245.0], ..SHOT },
+        ),
         shot(
             "uneven_backdrop",
             "background_uniformity",
@@ -241,11 +252,7 @@ pub fn cases() -> Vec<Case> {
             },
         ),
         shot("blurred", "sharpness", Shot { blur: 4.5, ..SHOT }),
-        shot(
-            "dark",
-            "exposure",
-            Shot { paint: |colour, _, _, _| colour.map(|c| 8.0 + 0.16 * c), ..SHOT },
-        ),
+        shot("dark", "exposure", Shot { paint: |colour, _, _, _| colour.map(|c| 8.0 + 0.16 * c), ..SHOT }),
         shot(
             "clipped_highlights",
             "clipped_highlights",
@@ -279,7 +286,8 @@ pub fn cases() -> Vec<Case> {
         shot("wide", "aspect_ratio", Shot { width: 2600, middle: (1300.0, 600.0), ..SHOT }),
         Case { reference: SHOT.photograph(), ..shot("unchanged", "change_from_input", SHOT) },
         Case {
-            picture: Bitmap::from_u8(1200, 1200, Channels::Rgb, vec![255; 1200 * 1200 * 3]).expect("the right number"),
+            picture: Bitmap::from_u8(1200, 1200, Channels::Rgb, vec![255; 1200 * 1200 * 3])
+                .expect("the right number"),
             ..shot("empty", "subject_presence", SHOT)
         },
     ];

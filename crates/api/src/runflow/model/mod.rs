@@ -21,7 +21,7 @@ use domain::time::Timestamp;
 use domain::workflow::Step;
 use uuid::Uuid;
 
-pub use check::{Checked, validate};
+pub use check::{Checked, unfold, validate};
 pub use example::Example;
 pub use field::{FieldError, Loc};
 pub use input::{Input, Kind, Output, Validator};
