@@ -7,6 +7,7 @@ mod body;
 mod cause;
 mod client;
 mod form;
+mod handout;
 mod hosts;
 mod multipart;
 mod native;
@@ -93,6 +94,8 @@ impl ApiSettings {
 struct Front {
     service: Service,
     settings: Arc<ApiSettings>,
+    /// Looks whether the server can do its work; none where nobody asks.
+    readiness: Option<Arc<dyn Readiness>>,
 }
 
 impl FromRef<Front> for Service {
@@ -105,8 +108,8 @@ impl FromRef<Front> for Service {
 /// reaches, and their OpenAPI documents.
 /// Serve it with the peer's address as connect info ([`serve()`] does), or guesses at codes and passwords are counted
 /// for all clients together.
-pub fn router(service: Service, settings: ApiSettings) -> Router {
-    let front = Front { service, settings: Arc::new(settings) };
+pub fn router(service: Service, settings: ApiSettings, readiness: Arc<dyn Readiness>) -> Router {
+    let front = Front { service, settings: Arc::new(settings), readiness: Some(readiness) };
     let native = native::router(front.clone());
     let runflow = runflow::router(front.clone());
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();

@@ -134,10 +134,11 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let page = metrics::start()?;
     ::metrics::gauge!("packshot_memory_budget_bytes").set(runs_budget as f64);
-    let readiness = Ready { store: Arc::clone(&opened.store), blobs: opened.blobs.clone(), networks };
+    let readiness: Arc<dyn Readiness> =
+        Arc::new(Ready { store: Arc::clone(&opened.store), blobs: opened.blobs.clone(), networks });
     let operations_page = page.clone();
     let operations_router =
-        api::operations_router(Arc::new(readiness), Arc::new(move || operations_page.render()));
+        api::operations_router(Arc::clone(&readiness), Arc::new(move || operations_page.render()));
     let background = vec![
         tokio::spawn(async move {
             if let Err(error) = axum::serve(operations_listener, operations_router).await {
@@ -147,7 +148,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(watch_queue(Arc::clone(&opened.store), engine.admission().clone(), page)),
         tokio::spawn(sweep(opened, keeping(config))),
     ];
-    let router = api::router(service.clone(), wire);
+    let router = api::router(service.clone(), wire, readiness);
     let (stop_http, stopped) = oneshot::channel::<()>();
     let limits = Serving { tls: tls.clone(), connections_max, ..Serving::default() };
     let http = tokio::spawn(api::serve(listener, router, limits, async {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use domain::access::Caller;
 use domain::id::OrgId;
-use service::{OrgChoice, Thing};
+use service::OrgChoice;
 use uuid::Uuid;
 
 use super::RequestId;
@@ -64,7 +64,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         // What cannot be decoded is a name nothing has.
         let named = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        Ok(Self(named.map(|Path(named)| named.into_iter().map(|(_, value)| value).collect()).unwrap_or_default()))
+        Ok(Self(
+            named.map(|Path(named)| named.into_iter().map(|(_, value)| value).collect()).unwrap_or_default(),
+        ))
     }
 }
 
@@ -94,9 +96,4 @@ impl Named {
     pub(crate) fn id_or_any<Id: From<Uuid>>(&self, place: usize, name: &str) -> Result<Option<Id>, Problem> {
         if self.text(place) == ANY { Ok(None) } else { self.id(place, name).map(Some) }
     }
-}
-
-/// A thing that is missing, where it is named by its id.
-pub(crate) fn missing(thing: Thing) -> impl Fn() -> Problem {
-    move || Problem::missing(thing)
 }
