@@ -16,6 +16,7 @@ const NOTE_BYTES_MAX: usize = 500;
 impl Service {
     /// Credits an organization has.
     pub async fn balance(&self, caller: &Caller, choice: &OrgChoice) -> Result<i64, Refusal> {
+        self.need_scope(caller, "credit_balance:read")?;
         let org = self.one_org(caller, choice)?;
         self.0.store.balance(org).await.map_err(Refusal::store("read the balance"))
     }
@@ -28,6 +29,7 @@ impl Service {
         before: Option<EntryId>,
         limit: u32,
     ) -> Result<Vec<Entry>, Refusal> {
+        self.need_scope(caller, "credit_balance:read")?;
         let org = self.one_org(caller, choice)?;
         self.0
             .store
