@@ -73,8 +73,10 @@ impl From<&Refusal> for Cause {
             | Refusal::NotRetryable { .. }
             | Refusal::NotInReview { .. }
             | Refusal::LastAdmin
+            | Refusal::NotNow(_)
             | Refusal::Conflict(_) => StatusCode::CONFLICT,
-            Refusal::Stale { .. } => StatusCode::PRECONDITION_FAILED,
+            Refusal::Stale { .. } | Refusal::Changed => StatusCode::PRECONDITION_FAILED,
+            Refusal::OutOfCredit(_) => StatusCode::PAYMENT_REQUIRED,
             Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
             Refusal::InvalidSettings(_)
             | Refusal::InvalidWorkflow(_)
@@ -82,7 +84,7 @@ impl From<&Refusal> for Cause {
             | Refusal::TakesOne { .. }
             | Refusal::Unfetchable(_)
             | Refusal::UnknownImage { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Refusal::NotAllowed(_) | Refusal::ScopeMissing { .. } => StatusCode::FORBIDDEN,
             Refusal::Unauthenticated(_) | Refusal::WrongPassword => StatusCode::UNAUTHORIZED,
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -20,8 +20,10 @@ pub struct Config {
     pub operations_listen: SocketAddr,
     pub base_url: String,
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub cors_origins: Vec<String>,
     pub data_dir: PathBuf,
     pub models_dir: PathBuf,
+    pub secret_key_file: PathBuf,
     pub log: String,
     pub log_format: LogFormat,
     pub workers: usize,
@@ -31,7 +33,11 @@ pub struct Config {
     pub tls: TlsFiles,
     pub hosts: HostNames,
     pub runs: Runs,
+    pub limits: Limits,
     pub uploads: Uploads,
+    pub fetch: Fetch,
+    pub links: Links,
+    pub evaluations: Evaluations,
     pub processing: Processing,
     pub cache: Cache,
     pub models: Models,
@@ -93,6 +99,37 @@ pub struct Uploads {
     pub max_megapixels: u32,
     pub max_side: u32,
     pub urls_max_bytes: Bytes,
+    pub library_max_bytes: Bytes,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub batch_items: usize,
+    pub rate_calls: u32,
+    pub rate_window_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    pub seconds: u64,
+    pub at_once: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Links {
+    pub asset_seconds: u32,
+    pub result_seconds: u32,
+    pub upload_seconds: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluations {
+    pub price: u32,
+    pub at_once: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -132,12 +169,14 @@ pub struct Accounts {
     pub clients: Vec<String>,
     pub device_codes_per_minute: u32,
     pub credits: u32,
+    pub credit_usd: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outbound {
     pub allow: Vec<String>,
+    pub allow_plain_http: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -266,6 +305,9 @@ pub fn load(file: Option<&Path>, flags: &Overrides) -> anyhow::Result<Config> {
     if config.data_dir.as_os_str().is_empty() {
         config.data_dir = xdg("XDG_DATA_HOME", ".local/share")?;
     }
+    if config.secret_key_file.as_os_str().is_empty() {
+        config.secret_key_file = config.data_dir.join("secret.key");
+    }
     if config.models_dir.as_os_str().is_empty() {
         config.models_dir = xdg("XDG_CACHE_HOME", ".cache")?.join("models");
     }
@@ -293,6 +335,18 @@ fn xdg(variable: &str, under_home: &str) -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("HOME")
         .with_context(|| format!("neither {variable} nor HOME is set; name the folder with a flag"))?;
     Ok(PathBuf::from(home).join(under_home).join("packshot"))
+}
+
+/// What one credit stands for in millionths of a US dollar; `None` where the text is no such number.
+pub fn credit_micros(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let are_digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
+    if whole.is_empty() || part.len() > 6 || !are_digits(whole) || !are_digits(part) {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok()?;
+    let part: u64 = format!("{part:0<6}").parse().ok()?;
+    whole.checked_mul(1_000_000)?.checked_add(part)
 }
 
 /// Names every setting that cannot work, not only the first.
@@ -328,6 +382,27 @@ fn check(config: &Config) -> anyhow::Result<()> {
         if given == 0 {
             wrong.push(format!("`webhooks.{name}` is 0, at least 1 is needed"));
         }
+    }
+    for (name, given) in [
+        ("limits.batch_items", config.limits.batch_items as u64),
+        ("limits.rate_calls", config.limits.rate_calls.into()),
+        ("limits.rate_window_seconds", config.limits.rate_window_seconds.into()),
+        ("fetch.seconds", config.fetch.seconds),
+        ("fetch.at_once", config.fetch.at_once as u64),
+        ("links.asset_seconds", config.links.asset_seconds.into()),
+        ("links.result_seconds", config.links.result_seconds.into()),
+        ("links.upload_seconds", config.links.upload_seconds.into()),
+        ("evaluations.at_once", config.evaluations.at_once as u64),
+    ] {
+        if given == 0 {
+            wrong.push(format!("`{name}` is 0, at least 1 is needed"));
+        }
+    }
+    if credit_micros(&config.accounts.credit_usd).is_none() {
+        wrong.push(format!(
+            "`accounts.credit_usd` is `{}`; give a decimal number with at most six places, as \"0.001\"",
+            config.accounts.credit_usd
+        ));
     }
     if config.accounts.device_codes_per_minute == 0 {
         wrong.push("`accounts.device_codes_per_minute` is 0: no device could sign in".to_owned());
@@ -373,6 +448,21 @@ mod tests {
         assert_eq!(Bytes::parse("10GB"), Some(Bytes(10_000_000_000)));
         assert_eq!(Bytes::parse("7"), Some(Bytes(7)));
         assert_eq!(Bytes::parse("7 parsec"), None);
+    }
+
+    #[test]
+    fn what_a_credit_stands_for_is_read_exactly() {
+        for (text, microdollars) in [
+            ("0.001", Some(1_000)),
+            ("1", Some(1_000_000)),
+            ("0.000001", Some(1)),
+            ("12.5", Some(12_500_000)),
+        ] {
+            assert_eq!(credit_micros(text), microdollars, "{text}");
+        }
+        for text in ["", ".", ".5", "-1", "1e3", "0.0000001", "1,5"] {
+            assert_eq!(credit_micros(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use store_sqlite::{Sqlite, SystemClock};
 use crate::config::Config;
 use crate::ids::UuidV7;
 use crate::inspect::Inspector;
+use crate::measures::MeasureLimits;
+use crate::seal::ServerKey;
+use crate::thumbnailer::SmallPictures;
 use crate::{limits, outside};
 
 /// Sign-in name of the first administrator.
@@ -22,6 +25,7 @@ const ADMIN_EMAIL: &str = "admin@packshot.local";
 pub struct Opened {
     pub store: Arc<dyn Store>,
     pub blobs: Blobs,
+    pub key: Arc<ServerKey>,
 }
 
 /// Opens the data folder, making it if it is not there.
@@ -34,7 +38,8 @@ pub fn open(config: &Config) -> anyhow::Result<Opened> {
     let store = Sqlite::open(&database, Arc::new(SystemClock::new()))
         .with_context(|| format!("cannot open the database `{}`", database.display()))?;
     let blobs = Blobs::folder(&dir.join("blobs")).context("cannot open the folder of blobs")?;
-    Ok(Opened { store: Arc::new(store), blobs })
+    let key = Arc::new(ServerKey::open(&config.secret_key_file)?);
+    Ok(Opened { store: Arc::new(store), blobs, key })
 }
 
 /// Opens a data folder for reading; refuses one that is not there.
@@ -65,6 +70,7 @@ fn restrict(_dir: &Path) -> anyhow::Result<()> {
 /// The service over an opened data folder. `address` is where the server can be reached, unless the settings say better.
 pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Result<Service> {
     let defaults = ServiceSettings::default();
+    let seconds = |many: u32| domain::time::Millis::seconds(many.into());
     let public_url = if config.base_url.is_empty() { address } else { config.base_url.trim_end_matches('/') };
     Ok(Service::new(Parts {
         store: Arc::clone(&opened.store),
@@ -72,7 +78,11 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
         catalogue: Arc::new(components::catalogue()),
         ids: Arc::new(UuidV7),
         inspect: Arc::new(Inspector::new(limits(config))),
+        thumbnailer: Arc::new(SmallPictures::new(limits(config))),
         outbound: outside::outbound(config)?,
+        seal: Arc::new(opened.key.seal()),
+        link_key: opened.key.link_key(),
+        check_limits: Arc::new(MeasureLimits),
         settings: ServiceSettings {
             min_visible: domain::time::Millis(i64::from(config.runs.minimum_visible_ms)),
             max_wait: std::time::Duration::from_secs(config.runs.max_wait_seconds.into()),
@@ -84,6 +94,16 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
             allowed_clients: (!config.accounts.clients.is_empty()).then(|| config.accounts.clients.clone()),
             offline: config.offline,
             device_codes_per_minute: config.accounts.device_codes_per_minute,
+            asset_link_lifetime: seconds(config.links.asset_seconds),
+            result_link_lifetime: seconds(config.links.result_seconds),
+            upload_link_lifetime: seconds(config.links.upload_seconds),
+            asset_bytes_max: config.uploads.library_max_bytes.0,
+            batch_items_max: config.limits.batch_items,
+            evaluation_price: config.evaluations.price,
+            allow_plain_http: config.outbound.allow_plain_http,
+            delivery_attempts: u32::try_from(config.webhooks.pauses_ms.len() + 1).unwrap_or(u32::MAX),
+            rate_limit: config.limits.rate_calls,
+            rate_window: seconds(config.limits.rate_window_seconds),
             ..defaults
         },
     }))

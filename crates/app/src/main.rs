@@ -9,9 +9,12 @@ mod first_start;
 mod ids;
 mod inspect;
 mod logging;
+mod measures;
 mod metrics;
 mod outside;
+mod seal;
 mod serve;
+mod thumbnailer;
 mod toolbox;
 
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! Wires the whole house: store, blobs, networks, components, engine, service, API. Read this file first.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,10 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiSettings, Check, Readiness, Serving, Tls};
+use blob::Blobs;
+use domain::event::Dialect;
 use domain::id::Ids as _;
+use domain::request::Face;
 use domain::run::RetryPolicy;
 use domain::time::Millis;
-use engine::{Admission, Deliveries, DeliveryParts, Engine, Settings};
+use engine::{Admission, Deliveries, DeliveryParts, Engine, FetchSettings, Settings};
 use neural::Runtime;
 use service::Service;
 use store::{Keeping, Store, WorkerId};
@@ -18,10 +22,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, credit_micros};
 use crate::first_start::{self, Opened};
 use crate::ids::UuidV7;
-use crate::{files, metrics, outside, toolbox};
+use crate::inspect::Inspector;
+use crate::{files, limits, metrics, outside, toolbox};
 
 /// A running server.
 pub struct Running {
@@ -85,6 +90,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             toolbox,
             catalogue: Arc::new(components::catalogue()),
             ids: Arc::new(UuidV7),
+            outbound: outside::outbound(config)?,
+            inspect: Arc::new(Inspector::new(limits(config))),
         },
         Settings {
             worker: WorkerId(format!("packshot-{}", UuidV7.next())),
@@ -97,13 +104,30 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
                 max_crashes: config.runs.max_crashes,
                 ..RetryPolicy::default()
             },
+            fetch: FetchSettings {
+                bytes_max: config.uploads.max_bytes.0,
+                archive_bytes_max: config.uploads.urls_max_bytes.0,
+                time: Duration::from_secs(config.fetch.seconds),
+                at_once: config.fetch.at_once,
+                offline: config.offline,
+            },
+            evaluations: config.evaluations.at_once,
         },
     );
+    let wire = ApiSettings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        hosts: config.hosts.parse()?,
+        credit_micros: credit_micros(&config.accounts.credit_usd)
+            .context("`accounts.credit_usd` is no price")?,
+        cors_origins: config.cors_origins.clone(),
+        ..ApiSettings::default()
+    };
     let deliveries = Deliveries::start(
         DeliveryParts {
             store: Arc::clone(&opened.store),
             outbound: outside::outbound(config)?,
-            dialect: Arc::new(api::AutoRetouchEvents),
+            dialects: dialects(&service, &wire),
+            seal: Arc::new(opened.key.seal()),
             ids: Arc::new(UuidV7),
         },
         outside::deliveries(config),
@@ -111,11 +135,11 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let page = metrics::start()?;
     ::metrics::gauge!("packshot_memory_budget_bytes").set(runs_budget as f64);
-    let readiness =
-        Ready { opened: Opened { store: Arc::clone(&opened.store), blobs: opened.blobs.clone() }, networks };
+    let readiness: Arc<dyn Readiness> =
+        Arc::new(Ready { store: Arc::clone(&opened.store), blobs: opened.blobs.clone(), networks });
     let operations_page = page.clone();
     let operations_router =
-        api::operations_router(Arc::new(readiness), Arc::new(move || operations_page.render()));
+        api::operations_router(Arc::clone(&readiness), Arc::new(move || operations_page.render()));
     let background = vec![
         tokio::spawn(async move {
             if let Err(error) = axum::serve(operations_listener, operations_router).await {
@@ -125,14 +149,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(watch_queue(Arc::clone(&opened.store), engine.admission().clone(), page)),
         tokio::spawn(sweep(opened, keeping(config))),
     ];
-    let router = api::router(
-        service.clone(),
-        ApiSettings {
-            trusted_proxies: config.trusted_proxies.clone(),
-            hosts: config.hosts.parse()?,
-            ..ApiSettings::default()
-        },
-    );
+    let router = api::router(service.clone(), wire, readiness);
     let (stop_http, stopped) = oneshot::channel::<()>();
     let limits = Serving { tls: tls.clone(), connections_max, ..Serving::default() };
     let http = tokio::spawn(api::serve(listener, router, limits, async {
@@ -151,6 +168,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         background,
         grace: Duration::from_secs(config.grace_seconds),
     })
+}
+
+/// The words of each face's messages.
+fn dialects(service: &Service, wire: &ApiSettings) -> BTreeMap<Face, Arc<dyn Dialect>> {
+    let runflow: Arc<dyn Dialect> = Arc::new(api::RunflowEvents::new(service.clone(), wire.clone()));
+    BTreeMap::from([
+        (Face::default(), Arc::new(api::AutoRetouchEvents) as Arc<dyn Dialect>),
+        (Face(api::RUNFLOW_FACE.to_owned()), runflow),
+    ])
 }
 
 impl Running {
@@ -356,19 +382,20 @@ async fn forget(store: &dyn Store, keeping: Keeping) {
 }
 
 struct Ready {
-    opened: Opened,
+    store: Arc<dyn Store>,
+    blobs: Blobs,
     networks: Arc<Runtime>,
 }
 
 #[async_trait::async_trait]
 impl Readiness for Ready {
     async fn check(&self) -> Vec<Check> {
-        let store = match self.opened.store.first_org().await {
+        let store = match self.store.first_org().await {
             Ok(Some(_)) => (true, "answers".to_owned()),
             Ok(None) => (false, "holds no organization".to_owned()),
             Err(error) => (false, error.to_string()),
         };
-        let blobs = match self.opened.blobs.exists(domain::image::ContentHash([0; 32])).await {
+        let blobs = match self.blobs.exists(domain::image::ContentHash([0; 32])).await {
             Ok(_) => (true, "answer".to_owned()),
             Err(error) => (false, error.to_string()),
         };

@@ -196,6 +196,11 @@ pub struct Message {
 
 /// Puts events into the words their receivers know.
 pub trait Dialect: Send + Sync {
+    /// Media type of its bodies: that of every [`Message`].
+    fn media_type(&self) -> &'static str {
+        "application/json"
+    }
+
     /// What to send of an event.
     fn message(&self, event: &Event, told: Told) -> Message;
 

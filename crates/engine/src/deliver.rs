@@ -7,14 +7,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use domain::delivery::{Disposition, Report, Schedule};
-use domain::event::{Dialect, Event};
-use domain::id::{Ids, LeaseToken, OrgId};
+use domain::delivery::{Delivery, Disposition, Report, Schedule};
+use domain::event::{Dialect, Event, What};
+use domain::id::{Ids, LeaseToken, OrgId, SecretId};
+use domain::request::Face;
+use domain::seal::Seal;
+use domain::subscription;
 use domain::time::{Millis, Timestamp};
 use outbound::{Answer, Failure, Outbound, Request};
 use store::{Store, StoreError, Taken, Taking, WebhookSecret};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::sign;
 
@@ -30,8 +34,10 @@ pub struct DeliveryParts {
     pub store: Arc<dyn Store>,
     /// The way out.
     pub outbound: Outbound,
-    /// The words receivers know.
-    pub dialect: Arc<dyn Dialect>,
+    /// The words receivers know, by the face that asked for them; the usual ones by the empty face.
+    pub dialects: BTreeMap<Face, Arc<dyn Dialect>>,
+    /// Opens the secrets that sign.
+    pub seal: Arc<dyn Seal>,
     /// Where lease tokens come from.
     pub ids: Arc<dyn Ids>,
 }
@@ -235,49 +241,157 @@ async fn take_free(shared: &Arc<Shared>, after: &mut Option<OrgId>) -> Result<Du
     Ok(until.unwrap_or(settings.poll).min(settings.poll))
 }
 
+/// Why an attempt ends before anything is sent.
+enum Unsent {
+    /// Left to its lease: the database is away, or somebody else has it.
+    Left,
+    /// It does not count, with this code, and may be tried again.
+    Again(&'static str),
+    /// It would end the same way every time.
+    GivenUp(&'static str),
+}
+
+/// What signs a delivery.
+struct Keys {
+    /// The secrets, the present one first; none where nothing is signed.
+    secrets: Vec<Vec<u8>>,
+    /// The present one's id, where secrets have ids.
+    id: Option<SecretId>,
+}
+
+/// A body with all that goes with it.
+struct Worded {
+    body: Vec<u8>,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// The secrets that sign a delivery: its subscription's own; for the usual words the organization's; for other words the
+/// callback secret that signs at present, if there is one.
+async fn keys(shared: &Shared, delivery: &Delivery, own: Option<&[u8]>) -> Result<Keys, Unsent> {
+    let DeliveryParts { store, seal, .. } = &shared.parts;
+    let org = delivery.event.org;
+    let away = |error: StoreError| {
+        tracing::warn!(delivery.id = %delivery.id, %error, "cannot sign delivery `{}`", delivery.id);
+        Unsent::Left
+    };
+    let open = |closed: &[u8], id: Uuid| {
+        seal.open(closed, &subscription::context(org, id)).ok_or_else(|| {
+            tracing::error!(
+                delivery.id = %delivery.id,
+                "the secret `{id}` does not open with this server's key; bring back the key file it was made with"
+            );
+            Unsent::Again("secret_unreadable")
+        })
+    };
+    if let (Some(closed), Some(subscription)) = (own, delivery.subscription) {
+        return Ok(Keys { secrets: vec![open(closed, subscription.0)?], id: None });
+    }
+    if delivery.face == Face::default() {
+        let secrets = store.webhook_secrets(org, WebhookSecret(rand::random())).await.map_err(away)?;
+        let previous = secrets.previous.map(|(secret, _)| secret);
+        let secrets = [Some(secrets.current), previous].into_iter().flatten();
+        return Ok(Keys { secrets: secrets.map(|secret| secret.0.to_vec()).collect(), id: None });
+    }
+    match store.current_secret(org, true).await.map_err(away)? {
+        Some(current) => {
+            Ok(Keys { secrets: vec![open(&current.secret, current.id.0)?], id: Some(current.id) })
+        }
+        None => Ok(Keys { secrets: Vec::new(), id: None }),
+    }
+}
+
+/// The body as it was kept; else it is worded, and kept before anybody sees it, so that every attempt sends the same bytes.
+async fn worded(shared: &Shared, taken: Taken) -> Result<Worded, Unsent> {
+    let Taken { delivery, told, secret, token, .. } = taken;
+    let store = &shared.parts.store;
+    let Some(dialect) = shared.parts.dialects.get(&delivery.face) else {
+        tracing::error!(
+            delivery.id = %delivery.id,
+            "delivery `{}` is for the face `{}`, whose words this server does not have", delivery.id, delivery.face.0
+        );
+        return Err(Unsent::GivenUp("message_failed"));
+    };
+    let away = |error: StoreError| {
+        tracing::warn!(delivery.id = %delivery.id, %error, "cannot word delivery `{}`", delivery.id);
+        Unsent::Left
+    };
+    let keys = keys(shared, &delivery, secret.as_deref()).await?;
+    let is_kept = delivery.body.is_some();
+    let body = match delivery.body {
+        Some(body) => body,
+        None => {
+            let told = match told {
+                Some(told) => Some(told),
+                None => store.told(delivery.event.org, delivery.event.what).await.map_err(away)?,
+            };
+            let told = told.ok_or_else(|| {
+                tracing::error!(delivery.id = %delivery.id, "{} is not there any more", subject(delivery.event.what));
+                Unsent::GivenUp("message_failed")
+            })?;
+            let message = catch_unwind(AssertUnwindSafe(|| dialect.message(&delivery.event, told)));
+            let message = message.map_err(|_| {
+                // It would panic the next time, too.
+                tracing::error!(delivery.id = %delivery.id, "delivery `{}` cannot be put into words; gave it up", delivery.id);
+                Unsent::GivenUp("message_failed")
+            })?;
+            message.body
+        }
+    };
+    if (!is_kept || delivery.secret != keys.id)
+        && !store.keep_body(token, &body, keys.id).await.map_err(away)?
+    {
+        tracing::warn!(delivery.id = %delivery.id, "somebody else has delivery `{}` by now; leaving it", delivery.id);
+        return Err(Unsent::Left);
+    }
+    let secrets: Vec<&[u8]> = keys.secrets.iter().map(Vec::as_slice).collect();
+    let mut headers = vec![("content-type", dialect.media_type().to_owned())];
+    if !secrets.is_empty() {
+        let (id, at) = (delivery.event.id.to_string(), store.clock().now());
+        headers.push(("webhook-timestamp", at.0.div_euclid(1000).to_string()));
+        headers.push(("webhook-signature", sign::standard(&secrets, &id, at, &body)));
+        headers.push(("webhook-id", id));
+    }
+    headers.extend(dialect.headers(&secrets, &delivery.id.to_string(), &body));
+    Ok(Worded { body, headers })
+}
+
+/// What an event happened to, for logs.
+fn subject(what: What) -> String {
+    let kind = match what {
+        What::Run { .. } => "run",
+        What::Batch { .. } => "batch",
+        What::Evaluation { .. } => "evaluation",
+    };
+    format!("{kind} `{}`", what.subject())
+}
+
 /// One attempt, from the taking to its entry in the history.
 async fn send_and_settle(shared: &Shared, taken: Taken) {
-    let Taken { delivery, receiver, run, token, failed } = taken;
+    let (receiver, token, failed) = (taken.receiver.clone(), taken.token, taken.failed);
+    let (id, what, address) = (taken.delivery.id, taken.delivery.event.what, taken.delivery.address.clone());
+    let number = taken.delivery.attempts + 1;
     let (store, settings) = (&shared.parts.store, &shared.settings);
-    let secrets = match store.webhook_secrets(delivery.event.org, WebhookSecret(rand::random())).await {
-        Ok(secrets) => secrets,
-        Err(error) => {
-            // Left to its lease: nothing was sent.
-            tracing::warn!(delivery.id = %delivery.id, %error, "cannot sign delivery `{}`", delivery.id);
+    let chance = (token.0.as_u128() & 0xffff) as f64 / 65_535.0;
+    let again = |asked| {
+        let pause = settings.schedule.pause(failed + 1, chance, asked);
+        pause.map_or(Disposition::GivenUp, Disposition::Again)
+    };
+    let worded = match worded(shared, taken).await {
+        Ok(worded) => worded,
+        Err(Unsent::Left) => return,
+        Err(unsent @ (Unsent::Again(code) | Unsent::GivenUp(code))) => {
+            let is_final = matches!(unsent, Unsent::GivenUp(_));
+            let disposition = if is_final { Disposition::GivenUp } else { again(None) };
+            let report =
+                Report { took: Millis(0), status: None, error: Some(code.to_owned()), answer: String::new() };
+            settle(shared, token, &report, disposition).await;
             return;
         }
     };
-    let keys: Vec<&[u8]> = [Some(&secrets.current), secrets.previous.as_ref().map(|(secret, _)| secret)]
-        .into_iter()
-        .flatten()
-        .map(|secret| secret.0.as_slice())
-        .collect();
-    let worded = catch_unwind(AssertUnwindSafe(|| shared.parts.dialect.message(&delivery.event, run)));
-    let Ok(message) = worded else {
-        // It would panic the next time, too.
-        tracing::error!(delivery.id = %delivery.id, "delivery `{}` cannot be put into words; gave it up", delivery.id);
-        let error = Some("message_failed".to_owned());
-        let report = Report { took: Millis(0), status: None, error, answer: String::new() };
-        settle(shared, token, &report, Disposition::GivenUp).await;
-        return;
-    };
-    let at = store.clock().now();
-    let id = delivery.event.id.to_string();
-    let standard = sign::standard(&keys, &id, at, &message.body);
-    let plain = sign::plain(&keys, &message.body);
-    let seconds = at.0.div_euclid(1000).to_string();
-    let headers = [
-        ("content-type", message.media_type),
-        ("webhook-id", &id),
-        ("webhook-timestamp", &seconds),
-        ("webhook-signature", &standard),
-        ("x-retouch-signature", &plain),
-    ];
-    let request = headers
-        .into_iter()
-        .try_fold(Request::post(&delivery.address, message.body), |request, (name, value)| {
-            request.header(name, value)
-        });
+    let request = worded
+        .headers
+        .iter()
+        .try_fold(Request::post(&address, worded.body), |request, (name, value)| request.header(name, value));
     let began = Instant::now();
     let sent = match request {
         Ok(request) => shared.parts.outbound.send(request, settings.timeout).await,
@@ -285,14 +399,10 @@ async fn send_and_settle(shared: &Shared, taken: Taken) {
     };
     let seen = Seen::of(sent, store.clock().now()).await;
     let took = Millis(began.elapsed().as_millis() as i64);
-    let chance = (token.0.as_u128() & 0xffff) as f64 / 65_535.0;
     let disposition = match (&seen.error, seen.ends) {
         (None, _) => Disposition::Delivered,
         (Some(_), true) => Disposition::GivenUp,
-        (Some(_), false) => settings
-            .schedule
-            .pause(failed + 1, chance, seen.asked)
-            .map_or(Disposition::GivenUp, Disposition::Again),
+        (Some(_), false) => again(seen.asked),
     };
     let outcome = match disposition {
         Disposition::Delivered => "delivered",
@@ -301,14 +411,12 @@ async fn send_and_settle(shared: &Shared, taken: Taken) {
     };
     metrics::counter!("packshot_webhook_attempts_total", "outcome" => outcome).increment(1);
     metrics::histogram!("packshot_webhook_seconds").record(began.elapsed().as_secs_f64());
-    let number = delivery.attempts + 1;
+    let of = subject(what);
     match &seen.error {
-        None => {
-            tracing::info!(delivery.id = %delivery.id, number, "told `{receiver}` of run `{}`", delivery.event.run)
-        }
+        None => tracing::info!(delivery.id = %id, number, "told `{receiver}` of {of}"),
         Some(code) => tracing::warn!(
-            delivery.id = %delivery.id, number, code, status = seen.status, outcome,
-            "attempt {number} to tell `{receiver}` of run `{}` failed", delivery.event.run
+            delivery.id = %id, number, code, status = seen.status, outcome,
+            "attempt {number} to tell `{receiver}` of {of} failed"
         ),
     }
     let report = Report { took, status: seen.status, error: seen.error, answer: seen.answer };

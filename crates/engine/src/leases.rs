@@ -1,10 +1,12 @@
 //! The leases this process holds, kept alive by one statement for all of them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::id::{LeaseToken, RunId};
+use domain::id::LeaseToken;
+use uuid::Uuid;
+
+use crate::stop::Stop;
 
 /// What this process works on. A lease found lost tells its work to stop.
 #[derive(Debug, Default)]
@@ -14,8 +16,9 @@ pub(crate) struct Leases {
 
 #[derive(Debug)]
 struct Held {
-    run: RunId,
-    stop: Arc<AtomicBool>,
+    /// What is worked on: a run or an evaluation.
+    subject: Uuid,
+    stop: Stop,
 }
 
 impl Leases {
@@ -24,10 +27,10 @@ impl Leases {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a lease; the flag is raised when its work should stop.
-    pub(crate) fn hold(&self, token: LeaseToken, run: RunId) -> Arc<AtomicBool> {
-        let stop = Arc::new(AtomicBool::new(false));
-        self.held().insert(token, Held { run, stop: Arc::clone(&stop) });
+    /// Takes note of a lease on that run or evaluation; the flag is raised when its work should stop.
+    pub(crate) fn hold(&self, token: LeaseToken, subject: Uuid) -> Stop {
+        let stop = Stop::default();
+        self.held().insert(token, Held { subject, stop: stop.clone() });
         stop
     }
 
@@ -43,18 +46,24 @@ impl Leases {
 
     /// Tells the work of a lost lease to stop.
     pub(crate) fn lose(&self, token: LeaseToken) {
-        if let Some(held) = self.held().get(&token) {
-            tracing::warn!(run.id = %held.run, "lost the lease of run `{}`; stopping its work", held.run);
-            held.stop.store(true, Ordering::Relaxed);
+        if let Some(held) = self.held().get(&token).filter(|held| !held.stop.is_raised()) {
+            tracing::warn!(id = %held.subject, "lost the lease of `{}`; stopping its work", held.subject);
+            held.stop.raise();
+        }
+    }
+
+    /// Tells the work on a run that was cancelled to stop, if this process has it.
+    pub(crate) fn cancel(&self, run: Uuid) {
+        for held in self.held().values().filter(|held| held.subject == run) {
+            tracing::info!(run.id = %run, "run `{run}` was cancelled; stopping its work");
+            held.stop.raise();
         }
     }
 
     /// Tells all work to stop and gives the leases away.
     pub(crate) fn stop_all(&self) -> Vec<LeaseToken> {
         let mut held = self.held();
-        for lease in held.values() {
-            lease.stop.store(true, Ordering::Relaxed);
-        }
+        held.values().for_each(|lease| lease.stop.raise());
         held.drain().map(|(token, _)| token).collect()
     }
 }

@@ -1,12 +1,24 @@
 //! What happens later: takes queued runs on a lease, works on them on plain threads within the memory budget, and
-//! settles them; and tells those who asked what came of it. Never sees a request.
+//! settles them; measures pictures that are to be evaluated; and tells those who asked what came of it. Fetches what either
+//! needs first. Never sees a request.
 
 mod admission;
+mod archive;
 mod deliver;
+mod evaluate;
+mod fetch;
 mod leases;
 mod sign;
+mod stop;
 mod work;
 
 pub use admission::Admission;
 pub use deliver::{Deliveries, DeliveryParts, DeliverySettings};
+pub use fetch::FetchSettings;
 pub use work::{Engine, Parts, Settings};
+
+use domain::run::{Failure, Fault};
+
+fn fail(code: &str, message: String, fault: Fault) -> Failure {
+    Failure { code: code.to_owned(), message, fault }
+}

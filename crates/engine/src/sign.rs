@@ -1,4 +1,4 @@
-//! Signatures of what is sent: Standard Webhooks, and a plain one over the body.
+//! The signature that goes with everything that is sent: Standard Webhooks. Dialects have their own beside it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,13 +19,6 @@ pub(crate) fn standard(secrets: &[&[u8]], id: &str, at: Timestamp, body: &[u8]) 
     secrets.iter().map(sign).collect::<Vec<_>>().join(" ")
 }
 
-/// The value of `x-retouch-signature`: one for each secret, over the body alone.
-pub(crate) fn plain(secrets: &[&[u8]], body: &[u8]) -> String {
-    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let sign = |secret: &&[u8]| format!("sha256={}", hex(hmac(secret, &[body])));
-    secrets.iter().map(sign).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,12 +33,5 @@ mod tests {
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         let both = standard(&[b"other", &secret], id, at, body);
         assert!(both.starts_with("v1,") && both.ends_with(&format!(" {signed}")), "{both}");
-    }
-
-    #[test]
-    fn the_plain_signature_is_over_the_body() {
-        // RFC 4231, test case 2.
-        let signed = plain(&[b"Jefe"], b"what do ya want for nothing?");
-        assert_eq!(signed, "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 }

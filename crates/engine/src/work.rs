@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use blob::Blobs;
@@ -10,16 +9,22 @@ use bytes::Bytes;
 use components::{File, Toolbox};
 use domain::component::Catalogue;
 use domain::id::{EventId, Ids, LeaseToken, OrgId};
-use domain::image::Image;
-use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Status};
+use domain::image::{Image, Inspect};
+use domain::request::filled;
+use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Run, Status};
 use domain::time::Millis;
 use domain::workflow::Step;
+use outbound::Outbound;
 use store::{Claim, Settled, Settlement, Store, WorkerId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::evaluate;
+use crate::fail;
+use crate::fetch::{FetchSettings, Fetcher};
 use crate::leases::Leases;
+use crate::stop::Stop;
 
 /// What the engine works with.
 #[derive(Clone)]
@@ -34,6 +39,10 @@ pub struct Parts {
     pub catalogue: Arc<Catalogue>,
     /// Where lease tokens and event ids come from.
     pub ids: Arc<dyn Ids>,
+    /// The way out, for pictures to fetch.
+    pub outbound: Outbound,
+    /// Reads a picture's header.
+    pub inspect: Arc<dyn Inspect>,
 }
 
 /// How the engine works.
@@ -51,6 +60,10 @@ pub struct Settings {
     pub poll: Duration,
     /// When failed attempts are tried again.
     pub retry: RetryPolicy,
+    /// How pictures are fetched.
+    pub fetch: FetchSettings,
+    /// Evaluations worked on at once.
+    pub evaluations: usize,
 }
 
 /// The running engine. Dropping it does not stop it; [`Engine::drain`] does.
@@ -58,34 +71,56 @@ pub struct Engine {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     claiming: JoinHandle<()>,
-    renewing: JoinHandle<()>,
+    evaluating: JoinHandle<()>,
+    /// What ends with the engine and has nothing to end by itself.
+    watching: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
-    parts: Parts,
-    settings: Settings,
-    admission: Admission,
+pub(crate) struct Shared {
+    pub(crate) parts: Parts,
+    pub(crate) settings: Settings,
+    pub(crate) admission: Admission,
+    pub(crate) fetcher: Fetcher,
     leases: Leases,
     slots: Arc<Semaphore>,
+    /// Runs whose pictures are being fetched: they have given their slot back meanwhile.
+    fetching: Arc<Semaphore>,
     slot_freed: Notify,
+    pub(crate) evaluations: evaluate::Evaluations,
 }
 
 impl Engine {
     /// Starts claiming and working. Needs a tokio runtime.
     pub fn start(parts: Parts, settings: Settings) -> Self {
         let concurrency = settings.concurrency.max(1);
+        let evaluations = settings.evaluations.max(1);
+        let fetch = FetchSettings { at_once: settings.fetch.at_once.max(1), ..settings.fetch };
         let shared = Arc::new(Shared {
             admission: Admission::new(settings.memory_budget),
+            fetcher: Fetcher {
+                blobs: parts.blobs.clone(),
+                outbound: parts.outbound.clone(),
+                inspect: Arc::clone(&parts.inspect),
+                settings: fetch.clone(),
+            },
             leases: Leases::default(),
             slots: Arc::new(Semaphore::new(concurrency)),
+            fetching: Arc::new(Semaphore::new(fetch.at_once)),
             slot_freed: Notify::new(),
+            evaluations: evaluate::Evaluations::new(evaluations),
             parts,
-            settings: Settings { concurrency, ..settings },
+            settings: Settings { concurrency, evaluations, fetch, ..settings },
         });
         let (stop, stopped) = watch::channel(false);
-        let claiming = tokio::spawn(claim_until_stopped(Arc::clone(&shared), stopped));
-        let renewing = tokio::spawn(renew_for_ever(Arc::clone(&shared)));
-        Self { shared, stop, claiming, renewing }
+        let claiming = tokio::spawn(claim_until_stopped(Arc::clone(&shared), stopped.clone()));
+        let evaluating = tokio::spawn(evaluate::claim_until_stopped(Arc::clone(&shared), stopped));
+        let watching = vec![
+            tokio::spawn(renew_for_ever(Arc::clone(&shared))),
+            tokio::spawn(stop_what_is_cancelled(Arc::clone(&shared))),
+            tokio::spawn(evaluate::renew_for_ever(Arc::clone(&shared))),
+            tokio::spawn(evaluate::file_missing(Arc::clone(&shared))),
+        ];
+        Self { shared, stop, claiming, evaluating, watching }
     }
 
     /// The memory runs are admitted against.
@@ -97,13 +132,23 @@ impl Engine {
     /// Answers how many runs were handed back.
     pub async fn drain(self, grace: Duration) -> usize {
         let _ = self.stop.send(true);
-        if let Err(error) = self.claiming.await {
-            tracing::error!(%error, "the claiming loop had died before the drain");
+        for ended in [self.claiming.await, self.evaluating.await] {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a claiming loop had died before the drain");
+            }
         }
-        let all = u32::try_from(self.shared.settings.concurrency).unwrap_or(u32::MAX);
-        let finished = tokio::time::timeout(grace, self.shared.slots.acquire_many(all)).await.is_ok();
+        let many = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let all_ended = async {
+            // What is being fetched needs a slot afterwards.
+            let fetching = self.shared.fetching.acquire_many(many(self.shared.settings.fetch.at_once)).await;
+            let slots = self.shared.slots.acquire_many(many(self.shared.settings.concurrency)).await;
+            self.shared.evaluations.all_ended().await;
+            drop((fetching, slots));
+        };
+        let finished = tokio::time::timeout(grace, all_ended).await.is_ok();
         let mut handed_back = 0;
         if !finished {
+            self.shared.evaluations.stop_all();
             let tokens = self.shared.leases.stop_all();
             handed_back = tokens.len();
             if let Err(error) = self.shared.parts.store.hand_back(&tokens).await {
@@ -111,7 +156,7 @@ impl Engine {
                 tracing::warn!(%error, "could not hand {handed_back} runs back; they wait for their leases to end");
             }
         }
-        self.renewing.abort();
+        self.watching.iter().for_each(JoinHandle::abort);
         handed_back
     }
 }
@@ -158,6 +203,22 @@ struct Held<'a> {
     slot: Option<OwnedSemaphorePermit>,
 }
 
+impl Held<'_> {
+    /// Does something that needs no worker. As long as there is a place for it, others have the slot meanwhile.
+    async fn without_slot<T>(&mut self, waiting: impl Future<Output = T>) -> T {
+        let Ok(place) = Arc::clone(&self.shared.fetching).try_acquire_owned() else {
+            return waiting.await;
+        };
+        drop(self.slot.take());
+        self.shared.slot_freed.notify_one();
+        let done = waiting.await;
+        let slot = Arc::clone(&self.shared.slots).acquire_owned().await;
+        self.slot = Some(slot.expect("the semaphore is never closed"));
+        drop(place);
+        done
+    }
+}
+
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.shared.leases.forget(self.token);
@@ -190,11 +251,11 @@ async fn claim_free(shared: &Arc<Shared>) -> Result<Next, store::StoreError> {
     let full = claims.len() == slots.len();
     for claim in claims {
         let slot = slots.pop().expect("no more claims than tokens, no more tokens than slots");
-        let stop = shared.leases.hold(claim.token, claim.run.id);
+        let stop = shared.leases.hold(claim.token, claim.run.id.0);
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            let _held = Held { shared: &shared, token: claim.token, slot: Some(slot) };
-            work_and_settle(&shared, claim, stop).await;
+            let mut held = Held { shared: &shared, token: claim.token, slot: Some(slot) };
+            work_and_settle(&mut held, claim, stop).await;
         });
     }
     if full {
@@ -209,29 +270,63 @@ async fn claim_free(shared: &Arc<Shared>) -> Result<Next, store::StoreError> {
     Ok(Next::Idle(pause))
 }
 
+/// Time between two renewals of leases.
+pub(crate) fn renewal(settings: &Settings) -> Duration {
+    Duration::from_millis((settings.lease.0 / 3).max(10).unsigned_abs())
+}
+
 async fn renew_for_ever(shared: Arc<Shared>) {
-    let every = Duration::from_millis((shared.settings.lease.0 / 3).max(10).unsigned_abs());
+    let every = renewal(&shared.settings);
     loop {
         tokio::time::sleep(every).await;
-        let tokens = shared.leases.tokens();
-        if tokens.is_empty() {
-            continue;
-        }
-        match shared.parts.store.renew(&shared.settings.worker, &tokens, shared.settings.lease).await {
-            Ok(lost) => lost.into_iter().for_each(|token| shared.leases.lose(token)),
-            Err(error) => tracing::warn!(%error, "could not renew {} leases", tokens.len()),
+        renew(&shared).await;
+    }
+}
+
+async fn renew(shared: &Shared) {
+    let tokens = shared.leases.tokens();
+    if tokens.is_empty() {
+        return;
+    }
+    match shared.parts.store.renew(&shared.settings.worker, &tokens, shared.settings.lease).await {
+        Ok(lost) => lost.into_iter().for_each(|token| shared.leases.lose(token)),
+        Err(error) => tracing::warn!(%error, "could not renew {} leases", tokens.len()),
+    }
+}
+
+/// Stops the work on runs that are cancelled, as far as this process notices; what it does not notice loses its lease, which
+/// the next renewal finds out.
+async fn stop_what_is_cancelled(shared: Arc<Shared>) {
+    use tokio::sync::broadcast::error::RecvError;
+    let mut changes = shared.parts.store.changes();
+    loop {
+        match changes.recv().await {
+            Ok(change) if change.status == Status::Cancelled => shared.leases.cancel(change.run.0),
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => renew(&shared).await,
+            Err(RecvError::Closed) => return,
         }
     }
 }
 
 /// One attempt, from claim to settlement.
-async fn work_and_settle(shared: &Shared, claim: Claim, stop: Arc<AtomicBool>) {
-    let run = claim.run.id;
+async fn work_and_settle(held: &mut Held<'_>, claim: Claim, stop: Stop) {
+    let shared = held.shared;
     let (token, attempt) = (claim.token, claim.attempt);
     let began = Instant::now();
-    let how = match attempt_run(shared, claim, &stop).await {
+    let mut run = claim.run.clone();
+    let done = match supplied(held, claim, &stop).await {
+        Ok(Some(claim)) => {
+            run = claim.run.clone();
+            attempt_run(shared, claim, &stop).await
+        }
+        // The lease is gone: whoever has the run now ends it.
+        Ok(None) => return,
+        Err(failure) => Err(failure),
+    };
+    let how = match done {
         Ok(outcome) => Settlement::Succeeded(outcome),
-        Err(_) if stop.load(Ordering::Relaxed) => {
+        Err(_) if stop.is_raised() => {
             // The lease is gone or was handed back: whoever has the run now ends it.
             return;
         }
@@ -240,7 +335,55 @@ async fn work_and_settle(shared: &Shared, claim: Claim, stop: Arc<AtomicBool>) {
             Settlement::Failed { failure, policy: shared.settings.retry, chance }
         }
     };
-    settle(shared, token, &how, run, attempt, began, &stop).await;
+    settle(shared, token, &how, &run, attempt, began, &stop).await;
+}
+
+/// The claim with its pictures there: those that are missing are fetched, and noted so that no further attempt fetches them.
+/// `None` when the run is somebody else's by now.
+async fn supplied(held: &mut Held<'_>, mut claim: Claim, stop: &Stop) -> Result<Option<Claim>, Failure> {
+    if claim.run.sources.is_empty() {
+        return Ok(Some(claim));
+    }
+    let shared = held.shared;
+    let sources = std::mem::take(&mut claim.run.sources);
+    let fetching = async {
+        tokio::select! {
+            fetched = shared.fetcher.fetch(claim.run.org, &sources) => Some(fetched),
+            () = stop.raised() => None,
+        }
+    };
+    let Some(fetched) = held.without_slot(fetching).await else { return Ok(None) };
+    let images = fetched?;
+    let mut input = None;
+    let mut further = Vec::new();
+    let mut hashes: BTreeMap<String, String> = BTreeMap::new();
+    for (source, image) in sources.iter().zip(images) {
+        if source.slot.is_empty() {
+            input = Some(image);
+        } else {
+            hashes.insert(source.slot.clone(), image.hash.to_string());
+            further.push(image);
+        }
+    }
+    let input = input.or(claim.run.input.take()).ok_or_else(|| {
+        fail("image_not_fetched", "no picture to work on was named; name one".to_owned(), Fault::Input)
+    })?;
+    let steps = (!hashes.is_empty()).then(|| {
+        let hashes = hashes.iter().map(|(slot, hash)| (slot.as_str(), hash.as_str())).collect();
+        filled(&claim.steps, &hashes)
+    });
+    let noted = shared.parts.store.supply(claim.token, &input, &further, steps.as_deref()).await;
+    let noted = noted.map_err(|error| {
+        fail("input_unreadable", format!("cannot note the pictures that were fetched: {error}"), Fault::Ours)
+    })?;
+    if !noted {
+        return Ok(None);
+    }
+    claim.run.input = Some(input);
+    if let Some(steps) = steps {
+        claim.steps = steps;
+    }
+    Ok(Some(claim))
 }
 
 /// Writes an attempt's end; a database that is away is asked again until it answers or the lease is gone.
@@ -248,56 +391,65 @@ async fn settle(
     shared: &Shared,
     token: LeaseToken,
     how: &Settlement,
-    run: domain::id::RunId,
+    run: &Run,
     attempt: u32,
     began: Instant,
-    stop: &AtomicBool,
+    stop: &Stop,
 ) {
+    let id = run.id;
     let event = EventId(shared.parts.ids.next());
     let seconds = began.elapsed().as_secs_f64();
     let mut pause_ms = 50;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_raised() {
         match shared.parts.store.settle(token, event, how).await {
             Ok(Settled::Now(status)) => {
                 metrics::counter!("packshot_runs_total", "status" => status.as_str()).increment(1);
                 metrics::histogram!("packshot_run_seconds").record(seconds);
                 match how {
-                    Settlement::Succeeded(_) => {
-                        tracing::info!(run.id = %run, attempt, seconds, "finished run `{run}`");
+                    Settlement::Succeeded(outcome) => {
+                        tracing::info!(run.id = %id, attempt, seconds, "finished run `{id}`");
+                        if status == Status::Succeeded {
+                            evaluate::file_for(shared, run, outcome).await;
+                        }
                     }
                     Settlement::Failed { failure, .. } => tracing::warn!(
-                        run.id = %run, attempt, code = failure.code, status = status.as_str(),
-                        "attempt {attempt} of run `{run}` failed: {}", failure.message
+                        run.id = %id, attempt, code = failure.code, status = status.as_str(),
+                        "attempt {attempt} of run `{id}` failed: {}", failure.message
                     ),
                 }
                 return;
             }
             Ok(Settled::LeaseLost) => {
-                tracing::warn!(run.id = %run, attempt, "somebody else has run `{run}` by now; leaving it");
+                tracing::warn!(run.id = %id, attempt, "somebody else has run `{id}` by now; leaving it");
                 return;
             }
             Err(error) => {
-                tracing::warn!(run.id = %run, %error, "could not settle run `{run}`");
+                tracing::warn!(run.id = %id, %error, "could not settle run `{id}`");
                 tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                 pause_ms = (pause_ms * 3).min(5_000);
             }
         }
     }
-    tracing::error!(run.id = %run, "could not settle run `{run}` before its lease was gone; it will be done again");
+    tracing::error!(run.id = %id, "could not settle run `{id}` before its lease was gone; it will be done again");
 }
 
 /// Reads the input, works on it on a thread of its own, and stores the result's bytes.
-async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> Result<Outcome, Failure> {
+async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outcome, Failure> {
     let Parts { blobs, toolbox, catalogue, .. } = &shared.parts;
     let run = claim.run;
     let steps = catalogue
         .resolve(&claim.steps, &run.overrides)
         .and_then(|steps| catalogue.check(&steps))
         .map_err(|invalid| fail("workflow_invalid", invalid.to_string(), Fault::Input))?;
+    let input = run.input.as_ref().ok_or_else(|| {
+        let text = "the run has no picture to work on; name one".to_owned();
+        fail("image_not_fetched", text, Fault::Input)
+    })?;
+    let input_hash = input.hash;
     // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
     let alone = claim.crashes > 0;
     let images: Vec<&Image> =
-        std::iter::once(&run.input).chain(run.more_inputs.iter().map(|more| &more.image)).collect();
+        std::iter::once(input).chain(run.more_inputs.iter().map(|more| &more.image)).collect();
     let named = named_images(shared, run.org, &steps).await?;
     let needed = if alone {
         u64::MAX
@@ -305,7 +457,10 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
         toolbox.memory_bytes_together(&images, &named.iter().collect::<Vec<_>>(), &steps)
     };
     let waited = Instant::now();
-    let admitted = shared.admission.admit(needed).await;
+    let admitted = tokio::select! {
+        admitted = shared.admission.admit(needed) => admitted,
+        () = stop.raised() => return Err(stopped()),
+    };
     metrics::histogram!("packshot_admission_seconds").record(waited.elapsed().as_secs_f64());
     metrics::gauge!("packshot_memory_free_bytes").set(shared.admission.free_bytes() as f64);
     let read = |image: &Image| {
@@ -325,12 +480,12 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
         named_files.insert(image.hash, read(image).await?.to_vec());
     }
     let toolbox = Arc::clone(toolbox);
-    let stop = Arc::clone(stop);
+    let stop = stop.clone();
     let (id, owner) = (run.id, run.org.0.as_u128());
     let worked = tokio::task::spawn_blocking(move || {
         // Held until the work is over, even if nobody waits for it any more.
         let _admitted = admitted;
-        let first = (run.input.hash, &run.input_name);
+        let first = (input_hash, &run.input_name);
         let named =
             std::iter::once(first).chain(run.more_inputs.iter().map(|more| (more.image.hash, &more.name)));
         let inputs: Vec<_> = files
@@ -338,7 +493,7 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Arc<AtomicBool>) -> R
             .zip(named)
             .map(|(bytes, (hash, name))| components::Input { bytes, hash, name })
             .collect();
-        toolbox.process_together(owner, &inputs, named_files, &steps, &stop)
+        toolbox.process_together(owner, &inputs, named_files, &steps, stop.flag())
     })
     .await;
     let product = match worked {
@@ -395,6 +550,6 @@ async fn keep(blobs: &Blobs, file: File) -> Result<NamedImage, Failure> {
     Ok(NamedImage { image, name: file.name })
 }
 
-fn fail(code: &str, message: String, fault: Fault) -> Failure {
-    Failure { code: code.to_owned(), message, fault }
+fn stopped() -> Failure {
+    fail("cancelled", "the work was stopped before it was finished".to_owned(), Fault::Ours)
 }

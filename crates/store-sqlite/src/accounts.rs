@@ -166,7 +166,7 @@ fn record_everywhere(
 }
 
 const LISTED: &str = "SELECT c.id, c.org, c.kind, c.name, c.created_at, c.last_used_at,
-         u.id, u.email, u.given_name, u.family_name, u.picture
+         u.id, u.email, u.given_name, u.family_name, u.picture, c.scope
      FROM connections c JOIN users u ON u.id = c.user WHERE c.revoked_at IS NULL";
 
 fn listed(row: &Row<'_>) -> rusqlite::Result<ListedConnection> {
@@ -178,6 +178,7 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<ListedConnection> {
         created_at: time(row, 4)?,
         last_used_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
         user: user(row, 6)?,
+        scope: row.get(11)?,
     })
 }
 
@@ -403,6 +404,18 @@ impl Accounts for Sqlite {
                  WHERE org = ?1 AND state = 'open' AND expires_at > ?2 ORDER BY seq"
             );
             conn.all(&sql, params![org.0.as_bytes(), now.0], invitation)
+        })
+        .await
+    }
+
+    async fn invitations_to(&self, email: &str) -> Result<Vec<Invitation>, StoreError> {
+        let (email, now) = (email.to_owned(), self.now());
+        self.read(move |conn| {
+            let sql = format!(
+                "SELECT {INVITATION_COLUMNS} FROM invitations
+                 WHERE email = ?1 COLLATE NOCASE AND state = 'open' AND expires_at > ?2 ORDER BY seq"
+            );
+            conn.all(&sql, params![email, now.0], invitation)
         })
         .await
     }

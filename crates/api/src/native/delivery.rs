@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::delivery::{Attempt, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus};
+use domain::event::What;
 use serde::Serialize;
 use service::{Service, SigningSecret, Thing};
 use utoipa::{IntoParams, ToSchema};
@@ -22,9 +23,9 @@ pub(crate) struct DeliveryView {
     id: String,
     /// The event's id: the same in every attempt and every redelivery.
     event_id: String,
-    /// Which run it tells of.
-    run_id: String,
-    /// The status the run took.
+    /// Which run it tells of; null if it tells of something else.
+    run_id: Option<String>,
+    /// The status the run took, or how the batch or the evaluation ended.
     status: &'static str,
     /// When.
     at: String,
@@ -78,8 +79,8 @@ impl From<Delivery> for DeliveryView {
         Self {
             id: delivery.id.to_string(),
             event_id: delivery.event.id.to_string(),
-            run_id: delivery.event.run.to_string(),
-            status: delivery.event.status.as_str(),
+            run_id: delivery.event.what.run().map(|run| run.to_string()),
+            status: status_of(delivery.event.what),
             at: delivery.event.at.to_string(),
             address: delivery.address,
             state: delivery.state.status().as_str(),
@@ -87,6 +88,15 @@ impl From<Delivery> for DeliveryView {
             ended_at,
             attempt_count: delivery.attempts,
         }
+    }
+}
+
+const fn status_of(what: What) -> &'static str {
+    match what {
+        What::Run { status, .. } => status.as_str(),
+        What::Batch { end, .. } => end.as_str(),
+        What::Evaluation { completed: true, .. } => "completed",
+        What::Evaluation { completed: false, .. } => "failed",
     }
 }
 

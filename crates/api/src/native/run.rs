@@ -62,8 +62,8 @@ pub(crate) struct RunView {
     started_at: Option<String>,
     /// When it ended.
     finished_at: Option<String>,
-    /// The image it works on.
-    input: PictureView,
+    /// The image it works on; null until it is fetched.
+    input: Option<PictureView>,
     /// Further images that go into the same result, in order.
     more_inputs: Vec<PictureView>,
     /// The result, if there is one.
@@ -249,7 +249,7 @@ impl From<Run> for RunView {
             created_at: run.created_at.to_string(),
             started_at: run.state.started_at().map(|at| at.to_string()),
             finished_at: run.state.finished_at().map(|at| at.to_string()),
-            input: PictureView::of(run.input, run.input_name),
+            input: run.input.map(|input| PictureView::of(input, run.input_name)),
             more_inputs: run.more_inputs.into_iter().map(|it| PictureView::of(it.image, it.name)).collect(),
             result: picture,
             more_results: result.iter().flat_map(|it| it.more.clone()).map(further).collect(),

@@ -82,7 +82,7 @@ impl From<Run> for ExecutionView {
             started_at: run.state.started_at().map(|at| at.to_string()),
             finished_at: run.state.finished_at().map(|at| at.to_string()),
             input_file_name: run.input_name.to_string(),
-            input_content_hash: run.input.hash.to_string(),
+            input_content_hash: run.input.as_ref().map(|input| input.hash.to_string()).unwrap_or_default(),
             intermediate_result: None,
             result_content_type: result.map(|result| result.image.media_type.clone()),
             result_file_name: result.map(|result| result.name.to_string()),
@@ -142,7 +142,7 @@ impl FeedbackBody {
         };
         let expected =
             self.expected_images.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Feedback { thumbs_up, expected })
+        Ok(Feedback { thumbs_up, expected, reason: None })
     }
 }
 

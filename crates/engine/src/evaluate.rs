@@ -1,0 +1,403 @@
+//! Claims evaluations, measures their pictures, settles them; and files those that runs ask for with themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assessment::{EncodedFile, Limits, Outcome as Came, Reading, Task};
+use domain::evaluation::{Asked, Evaluation, EvaluationState, Finding, Reference, Report};
+use domain::id::{self, EntryId, EvaluationId, EventId, LeaseToken, OrgId};
+use domain::image::Image;
+use domain::page::Window;
+use domain::request::{From, Source};
+use domain::run::{Failure, Fault, Outcome, Run, RunFilter, State, Status};
+use serde_json::json;
+use store::{EvaluationClaim, Measured, NewEvaluation, Settled, StoreError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::fail;
+use crate::leases::Leases;
+use crate::stop::Stop;
+use crate::work::{Shared, renewal};
+
+/// What ids of the evaluations are derived from that runs ask for with themselves.
+const OF_A_RUN: u32 = 0x6576_616c;
+/// A reference of this kind is the photograph that the picture was made from.
+const INPUT: &str = "input";
+/// Runs of each organization that are looked through at the start for one without its evaluation.
+const LATEST: u32 = 100;
+/// Organizations that are looked through at a time.
+const PAGE: u32 = 100;
+/// Bytes a pixel while a picture is measured: decoded, once more at 8 bits, and its lightness.
+const BYTES_A_PIXEL: f64 = 16.0;
+/// Bytes for what is looked at in a bounded size.
+const WORK_BYTES: u64 = 320 << 20;
+
+/// The evaluations that this process has.
+pub(crate) struct Evaluations {
+    leases: Leases,
+    slots: Arc<Semaphore>,
+    slot_freed: Notify,
+    many: usize,
+}
+
+impl Evaluations {
+    /// Places for so many at once.
+    pub(crate) fn new(many: usize) -> Self {
+        Self {
+            leases: Leases::default(),
+            slots: Arc::new(Semaphore::new(many)),
+            slot_freed: Notify::new(),
+            many,
+        }
+    }
+
+    /// Returns once none is under way.
+    pub(crate) async fn all_ended(&self) {
+        let all = u32::try_from(self.many).unwrap_or(u32::MAX);
+        drop(self.slots.acquire_many(all).await);
+    }
+
+    /// Tells all work to stop; it waits for its leases to end, then.
+    pub(crate) fn stop_all(&self) {
+        self.leases.stop_all();
+    }
+}
+
+/// A slot and a lease in use; given up even if the work on them panics.
+struct Held {
+    shared: Arc<Shared>,
+    token: LeaseToken,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let evaluations = &self.shared.evaluations;
+        evaluations.leases.forget(self.token);
+        drop(self.slot.take());
+        evaluations.slot_freed.notify_one();
+    }
+}
+
+/// Claims evaluations and sets work on each going, until told to stop.
+pub(crate) async fn claim_until_stopped(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = claim_free(&shared).await {
+            tracing::warn!(%error, "could not claim evaluations; trying again in a second");
+        }
+        tokio::select! {
+            _ = stopped.changed() => {}
+            () = shared.evaluations.slot_freed.notified() => {}
+            () = tokio::time::sleep(shared.settings.poll) => {}
+        }
+    }
+}
+
+async fn claim_free(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let mut slots: Vec<OwnedSemaphorePermit> = Vec::new();
+    while let Ok(slot) = Arc::clone(&shared.evaluations.slots).try_acquire_owned() {
+        slots.push(slot);
+    }
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let (store, ids, settings) = (&shared.parts.store, &shared.parts.ids, &shared.settings);
+    let tokens: Vec<_> = slots.iter().map(|_| LeaseToken(ids.next())).collect();
+    let events: Vec<_> = slots.iter().map(|_| EventId(ids.next())).collect();
+    let claims =
+        store.claim_evaluations(&settings.worker, settings.lease, settings.retry, &tokens, &events).await?;
+    for claim in claims {
+        let stop = shared.evaluations.leases.hold(claim.token, claim.evaluation.id.0);
+        let held = Held { shared: Arc::clone(shared), token: claim.token, slot: slots.pop() };
+        tokio::spawn(async move {
+            work_and_settle(&held.shared, claim, &stop).await;
+        });
+    }
+    Ok(())
+}
+
+/// Keeps the leases of evaluations under way.
+pub(crate) async fn renew_for_ever(shared: Arc<Shared>) {
+    let every = renewal(&shared.settings);
+    loop {
+        tokio::time::sleep(every).await;
+        let leases = &shared.evaluations.leases;
+        let tokens = leases.tokens();
+        if tokens.is_empty() {
+            continue;
+        }
+        let settings = &shared.settings;
+        match shared.parts.store.renew_evaluations(&settings.worker, &tokens, settings.lease).await {
+            Ok(lost) => lost.into_iter().for_each(|token| leases.lose(token)),
+            Err(error) => tracing::warn!(%error, "could not renew {} leases of evaluations", tokens.len()),
+        }
+    }
+}
+
+/// One attempt, from claim to settlement.
+async fn work_and_settle(shared: &Shared, claim: EvaluationClaim, stop: &Stop) {
+    let (id, token, attempt) = (claim.evaluation.id, claim.token, claim.attempt);
+    let alone = claim.crashes > 0;
+    let measured = tokio::select! {
+        measured = measure(shared, claim.evaluation, alone) => measured,
+        () = stop.raised() => return,
+    };
+    let how = match measured {
+        Ok(report) => {
+            tracing::info!(evaluation.id = %id, attempt, passed = report.passed, "measured evaluation `{id}`");
+            Measured::Completed(Box::new(report))
+        }
+        Err(failure) => {
+            tracing::warn!(
+                evaluation.id = %id, attempt, code = failure.code,
+                "attempt {attempt} of evaluation `{id}` failed: {}", failure.message
+            );
+            let chance = (token.0.as_u128() & 0xffff) as f64 / 65_535.0;
+            Measured::Failed { failure, policy: shared.settings.retry, chance }
+        }
+    };
+    let event = EventId(shared.parts.ids.next());
+    let mut pause_ms = 50;
+    while !stop.is_raised() {
+        match shared.parts.store.settle_evaluation(token, event, &how).await {
+            Ok(Settled::Now(status)) => {
+                metrics::counter!("packshot_evaluations_total", "status" => status.as_str()).increment(1);
+                return;
+            }
+            Ok(Settled::LeaseLost) => {
+                tracing::warn!(evaluation.id = %id, "somebody else has evaluation `{id}` by now; leaving it");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(evaluation.id = %id, %error, "could not settle evaluation `{id}`");
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                pause_ms = (pause_ms * 3).min(5_000);
+            }
+        }
+    }
+}
+
+/// Bytes that measuring these pictures needs at its peak.
+fn memory_bytes(picture: &Image, reference: Option<&Image>) -> u64 {
+    let of = |image: &Image| image.bytes + (image.megapixels() * 1e6 * BYTES_A_PIXEL) as u64;
+    WORK_BYTES + of(picture) + reference.map_or(0, of)
+}
+
+async fn measure(shared: &Shared, evaluation: Evaluation, alone: bool) -> Result<Report, Failure> {
+    let Evaluation { org, asked: Asked { task, picture, references, limits, .. }, .. } = evaluation;
+    let limits = Limits::default().merged(&limits).map_err(|error| {
+        fail("limits_invalid", format!("the limits cannot be used: {error}"), Fault::Input)
+    })?;
+    // Every picture is looked at, so that one that cannot be had is said; the input alone is compared with.
+    let sources: Vec<Source> = std::iter::once(picture)
+        .chain(references.iter().map(|reference| reference.picture.clone()))
+        .collect();
+    let images = shared.fetcher.fetch(org, &sources).await?;
+    for (image, source) in images.iter().zip(&sources) {
+        if source.member.is_some() || matches!(source.from, From::Address(_)) {
+            shared.parts.store.admit_image(org, image).await.map_err(|error| {
+                fail(
+                    "input_unreadable",
+                    format!("cannot keep a picture that was fetched: {error}"),
+                    Fault::Ours,
+                )
+            })?;
+        }
+    }
+    let is_input = |reference: &Reference| reference.kind.as_deref() == Some(INPUT);
+    let compared = references.iter().position(is_input).map(|index| images[index + 1].clone());
+    let picture = images[0].clone();
+    let needed = if alone { u64::MAX } else { memory_bytes(&picture, compared.as_ref()) };
+    let admitted = shared.admission.admit(needed).await;
+    let bytes = read(shared, &picture).await?;
+    let reference = match &compared {
+        Some(image) => Some(read(shared, image).await?),
+        None => None,
+    };
+    let options = pixels::DecodeOptions {
+        limits: shared.parts.toolbox.limits.file,
+        fit: None,
+        max_side: None,
+        codec: shared.parts.toolbox.limits.codec,
+        assume_device_cmyk: shared.parts.toolbox.limits.assume_device_cmyk,
+    };
+    let worked = tokio::task::spawn_blocking(move || {
+        // Held until the work is over, even if nobody waits for it any more.
+        let _admitted = admitted;
+        let decode = |bytes: &[u8]| pixels::decode(bytes, &options).map(|decoded| decoded.bitmap);
+        let bitmap = decode(&bytes)?;
+        let reference = reference.as_deref().map(decode).transpose()?;
+        let file = EncodedFile::of(&bytes);
+        Ok::<_, components::Fault>(assessment::assess(
+            &bitmap,
+            &file,
+            reference.as_ref(),
+            &Task::of(&task),
+            &limits,
+        ))
+    })
+    .await;
+    match worked {
+        Ok(Ok(report)) => Ok(told(report)),
+        Ok(Err(fault)) => Err(fail(fault.code, fault.message, fault.kind)),
+        Err(panic) => {
+            tracing::error!(%panic, "measuring a picture panicked");
+            let text = "the picture made the worker crash; its file may be damaged".to_owned();
+            Err(fail("worker_crashed", text, Fault::Crash))
+        }
+    }
+}
+
+async fn read(shared: &Shared, image: &Image) -> Result<bytes::Bytes, Failure> {
+    shared.parts.blobs.read(image.hash).await.map_err(|error| {
+        fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
+    })
+}
+
+/// A report in the words of the business.
+fn told(report: assessment::Report) -> Report {
+    Report {
+        passed: report.passed,
+        // Nothing that counts could be measured: nothing speaks against it.
+        score: report.score.unwrap_or(if report.passed { 1.0 } else { 0.0 }),
+        action: report.action.code().to_owned(),
+        findings: report.readings.into_iter().map(finding).collect(),
+        issues: report.issues.into_iter().map(|issue| issue.detail).collect(),
+        strengths: report.strengths,
+        gates: report.gate_failures.into_iter().map(|gate| gate.code.to_owned()).collect(),
+    }
+}
+
+fn finding(reading: Reading) -> Finding {
+    Finding {
+        code: reading.code.to_owned(),
+        name: reading.name.to_owned(),
+        description: reading.description.to_owned(),
+        category: reading.category.code().to_owned(),
+        value: reading.value,
+        unit: serde_json::to_value(reading.unit)
+            .ok()
+            .and_then(|unit| unit.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+        least: reading.min,
+        most: reading.max,
+        passed: match reading.outcome {
+            Came::Passed => Some(true),
+            Came::Failed => Some(false),
+            Came::NotMeasurable => None,
+        },
+        confidence: reading.confidence,
+        weight: reading.weight,
+        region: reading.region.map(|region| [region.x, region.y, region.width, region.height]),
+        sentence: reading.sentence,
+    }
+}
+
+/// Files the evaluation that a run asked for with itself, if it did. Doing it again changes nothing. What fails is made up for
+/// by the look at the next start.
+pub(crate) async fn file_for(shared: &Shared, run: &Run, outcome: &Outcome) {
+    if !run.request.as_ref().is_some_and(|request| request.evaluate) {
+        return;
+    }
+    let mut pause_ms = 50;
+    for _ in 0..5 {
+        match file(shared, run, outcome).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(run.id = %run.id, %error, "could not file the evaluation of run `{}`", run.id);
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                pause_ms *= 3;
+            }
+        }
+    }
+}
+
+async fn file(shared: &Shared, run: &Run, outcome: &Outcome) -> Result<(), StoreError> {
+    let store = &shared.parts.store;
+    let seed = id::derived(run.id.0, OF_A_RUN);
+    let now = store.clock().now();
+    let stored =
+        |image: &Image| Source { slot: String::new(), from: From::Stored(image.clone()), member: None };
+    let input = |image: &Image| Reference { picture: stored(image), kind: Some(INPUT.to_owned()) };
+    let evaluation = Evaluation {
+        id: EvaluationId(seed),
+        org: run.org,
+        user: run.user.clone(),
+        run: Some(run.id),
+        asked: Asked {
+            task: task_of(shared, &outcome.image).await.to_owned(),
+            picture: stored(&outcome.image),
+            references: run.input.iter().map(input).collect(),
+            details: json!({}),
+            limits: store.evaluation_limits(run.org).await?,
+        },
+        face: run.request.as_ref().map(|request| request.face.clone()).unwrap_or_default(),
+        client_ref: None,
+        webhooks: Vec::new(),
+        price: 0,
+        charged: 0,
+        created_at: now,
+        updated_at: now,
+        opinion: None,
+        state: EvaluationState::Pending,
+    };
+    let entry = EntryId(id::derived(seed, 1));
+    store.accept_evaluation(&NewEvaluation { evaluation, entry, answer: None }).await?;
+    shared.evaluations.slot_freed.notify_one();
+    Ok(())
+}
+
+/// What a result is for: one that can be seen through is a cut-out.
+async fn task_of(shared: &Shared, image: &Image) -> &'static str {
+    let path = shared.parts.blobs.local_path(image.hash);
+    let limits = shared.parts.toolbox.limits.file;
+    let header = tokio::task::spawn_blocking(move || {
+        let mut file = std::fs::File::open(path?).ok()?;
+        pixels::probe_file(&mut file, &limits).ok()?.ok()
+    })
+    .await;
+    match header.ok().flatten().map(|header| header.channels) {
+        Some(pixels::SourceChannels::Rgba | pixels::SourceChannels::GrayAlpha) => "cut_out",
+        _ => "product_photography",
+    }
+}
+
+/// Once, at the start: files what a process that died between a run's end and its evaluation has left out.
+pub(crate) async fn file_missing(shared: Arc<Shared>) {
+    let mut offset = 0;
+    loop {
+        let window = Window { offset, limit: PAGE };
+        let orgs = match shared.parts.store.all_orgs(window).await {
+            Ok(orgs) => orgs,
+            Err(error) => {
+                tracing::warn!(%error, "could not look for runs without their evaluation");
+                return;
+            }
+        };
+        let many = orgs.entries.len();
+        for org in orgs.entries {
+            if let Err(error) = file_missing_of(&shared, org.id).await {
+                tracing::warn!(%error, org.id = %org.id, "could not look for runs without their evaluation");
+            }
+        }
+        if many < PAGE as usize {
+            return;
+        }
+        offset += u64::from(PAGE);
+    }
+}
+
+async fn file_missing_of(shared: &Shared, org: OrgId) -> Result<(), StoreError> {
+    let filter = RunFilter { statuses: vec![Status::Succeeded], ..RunFilter::default() };
+    for run in shared.parts.store.runs_before(org, &filter, None, LATEST).await? {
+        let State::Succeeded { result, .. } = &run.state else { continue };
+        if !run.request.as_ref().is_some_and(|request| request.evaluate) {
+            continue;
+        }
+        let id = EvaluationId(id::derived(run.id.0, OF_A_RUN));
+        if shared.parts.store.evaluation(org, id).await?.is_none() {
+            file(shared, &run, result).await?;
+        }
+    }
+    Ok(())
+}
