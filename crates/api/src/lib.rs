@@ -7,6 +7,7 @@ mod body;
 mod cause;
 mod client;
 mod form;
+mod handout;
 mod hosts;
 mod multipart;
 mod native;
@@ -37,6 +38,8 @@ pub use autoretouch::event::AutoRetouchEvents;
 pub use hosts::{Host, Hosts, NoHost};
 pub use openapi::{autoretouch_document, native_document};
 pub use operations::{Check, MetricsText, Readiness, operations_router};
+pub use runflow::dispatch::FACE as RUNFLOW_FACE;
+pub use runflow::event::RunflowEvents;
 pub use serve::{Serving, serve};
 pub use tls::{Tls, TlsFault};
 
@@ -53,6 +56,12 @@ pub struct ApiSettings {
     pub order_bytes_max: usize,
     /// A body that sends nothing for so long is given up.
     pub body_idle: Duration,
+    /// Largest JSON body that may hold pictures, in bytes.
+    pub inline_bytes_max: usize,
+    /// What a credit is worth, in millionths of a US dollar.
+    pub credit_micros: u64,
+    /// Origins whose pages may call the Runflow interface from a browser; `*` for every one.
+    pub cors_origins: Vec<String>,
     /// A waiting event stream says that it is alive this often, to those who can read it.
     pub heartbeat: Duration,
 }
@@ -64,6 +73,9 @@ impl Default for ApiSettings {
             hosts: Hosts::default(),
             json_bytes_max: 1024 * 1024,
             order_bytes_max: 16 * 1024 * 1024,
+            inline_bytes_max: 24 * 1024 * 1024,
+            credit_micros: 1000,
+            cors_origins: Vec::new(),
             body_idle: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
         }
@@ -82,6 +94,8 @@ impl ApiSettings {
 struct Front {
     service: Service,
     settings: Arc<ApiSettings>,
+    /// Looks whether the server can do its work; none where nobody asks.
+    readiness: Option<Arc<dyn Readiness>>,
 }
 
 impl FromRef<Front> for Service {
@@ -94,9 +108,10 @@ impl FromRef<Front> for Service {
 /// reaches, and their OpenAPI documents.
 /// Serve it with the peer's address as connect info ([`serve()`] does), or guesses at codes and passwords are counted
 /// for all clients together.
-pub fn router(service: Service, settings: ApiSettings) -> Router {
-    let front = Front { service, settings: Arc::new(settings) };
+pub fn router(service: Service, settings: ApiSettings, readiness: Arc<dyn Readiness>) -> Router {
+    let front = Front { service, settings: Arc::new(settings), readiness: Some(readiness) };
     let native = native::router(front.clone());
+    let runflow = runflow::router(front.clone());
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();
     let document = Arc::new(openapi::finish(document));
     let division = Division::new(front.settings.clone(), document.paths.paths.keys().map(String::as_str));
@@ -111,5 +126,5 @@ pub fn router(service: Service, settings: ApiSettings) -> Router {
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .with_state(front);
     // Around the routes, not a layer on them: paths must be rewritten before a route is chosen.
-    native.fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
+    native.merge(runflow).fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes))
 }

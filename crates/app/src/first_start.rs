@@ -15,6 +15,7 @@ use crate::ids::UuidV7;
 use crate::inspect::Inspector;
 use crate::measures::MeasureLimits;
 use crate::seal::ServerKey;
+use crate::thumbnailer::SmallPictures;
 use crate::{limits, outside};
 
 /// Sign-in name of the first administrator.
@@ -77,6 +78,7 @@ pub fn service(config: &Config, opened: &Opened, address: &str) -> anyhow::Resul
         catalogue: Arc::new(components::catalogue()),
         ids: Arc::new(UuidV7),
         inspect: Arc::new(Inspector::new(limits(config))),
+        thumbnailer: Arc::new(SmallPictures::new(limits(config))),
         outbound: outside::outbound(config)?,
         seal: Arc::new(opened.key.seal()),
         link_key: opened.key.link_key(),

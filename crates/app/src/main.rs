@@ -14,6 +14,7 @@ mod metrics;
 mod outside;
 mod seal;
 mod serve;
+mod thumbnailer;
 mod toolbox;
 
 use std::net::SocketAddr;

@@ -135,8 +135,8 @@ impl Component for Extend {
     }
 
     fn memory_bytes(megapixels: f64) -> u64 {
-        // The picture before and after a side was added, each in up to eight bytes a pixel, and the strip along it.
-        bytes(megapixels, 16) + (16 << 20)
+        // The picture as it came, before and after a side was added, each in up to eight bytes a pixel; and the strip along it.
+        bytes(megapixels, 24) + (16 << 20)
     }
 }
 

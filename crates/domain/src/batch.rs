@@ -237,6 +237,7 @@ mod tests {
     fn batch(counts: &[(Status, u64)]) -> Batch {
         Batch {
             id: "7".to_owned(),
+            handle: Uuid::nil(),
             org: OrgId(Uuid::nil()),
             name: String::new(),
             author: UserId("packshot|1".to_owned()),
@@ -248,6 +249,11 @@ mod tests {
             counts: Counts::of(|status| {
                 counts.iter().find(|(each, _)| *each == status).map_or(0, |(_, count)| *count)
             }),
+            size: None,
+            request: None,
+            webhooks: Vec::new(),
+            started_at: None,
+            ended_at: None,
         }
     }
 

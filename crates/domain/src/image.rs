@@ -157,6 +157,22 @@ pub trait Inspect: Send + Sync {
     fn inspect(&self, path: &Path) -> Result<Facts, Unusable>;
 }
 
+/// Makes small pictures of pictures, so that the front can show them without knowing how pictures are decoded.
+pub trait Thumbnailer: Send + Sync {
+    /// A small picture of the file with these bytes, upright; or why there is none.
+    /// Blocking, and takes as much memory as decoding the whole picture.
+    fn thumbnail(&self, bytes: &[u8]) -> Result<Thumbnail, Unusable>;
+}
+
+/// A small picture of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// Its file.
+    pub bytes: Vec<u8>,
+    /// What that is.
+    pub facts: Facts,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

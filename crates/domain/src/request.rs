@@ -35,6 +35,9 @@ pub struct Request {
     /// The run that it repeats, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<RunId>,
+    /// Labels of further files that come before the result where they are told in a row, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
     /// Whether its result is to be evaluated without being asked again.
     #[serde(default)]
     pub evaluate: bool,

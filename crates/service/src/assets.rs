@@ -157,6 +157,27 @@ impl Service {
         }
     }
 
+    /// Begins to take in a picture that came within a request. Give it to [`Service::add_inline_asset`].
+    pub async fn inline_intake(&self, org: OrgId) -> Result<Intake, Refusal> {
+        self.intake_of_at_most(org, self.0.settings.asset_bytes_max).await
+    }
+
+    /// Makes a picture that came within a request an asset; whoever may ask for the request may do that. Doing it again with the
+    /// same `seed` answers the asset that was made.
+    pub async fn add_inline_asset(
+        &self,
+        caller: &Caller,
+        intake: Intake,
+        name: FileName,
+        source: AssetSource,
+        seed: Uuid,
+    ) -> Result<Asset, Refusal> {
+        if let Some(known) = self.referred_asset(intake.org(), AssetId(seed)).await? {
+            return Ok(known);
+        }
+        self.add_asset(caller, intake, name, None, source, seed).await
+    }
+
     async fn intake_of_at_most(&self, org: OrgId, limit: u64) -> Result<Intake, Refusal> {
         let mut intake = self.intake_for(org).await?;
         intake.lower_limit(limit);

@@ -8,6 +8,7 @@ mod batches;
 mod choice;
 mod credits;
 mod deliveries;
+mod deployments;
 mod dispatch;
 mod evaluations;
 mod feed;
@@ -17,12 +18,14 @@ mod images;
 mod links;
 mod lists;
 mod orgs;
+mod rates;
 mod refusal;
 mod repeats;
 mod reviews;
 mod runs;
 mod settings;
 mod subscriptions;
+mod thumbnails;
 mod waiters;
 mod workflows;
 
@@ -32,7 +35,7 @@ use blob::Blobs;
 use domain::component::Catalogue;
 use domain::evaluation::CheckLimits;
 use domain::id::Ids;
-use domain::image::Inspect;
+use domain::image::{Inspect, Thumbnailer};
 use domain::seal::Seal;
 use domain::time::Timestamp;
 use outbound::Outbound;
@@ -43,17 +46,26 @@ use uuid::Uuid;
 pub use assets::{UploadDraft, Uploaded};
 pub use batches::BatchDraft;
 pub use choice::OrgChoice;
+pub use credits::Funds;
 pub use deliveries::SigningSecret;
-pub use dispatch::{BatchCommission, Commission, Dispatched, ModelWork};
+pub use deployments::DeploymentDraft;
+pub use dispatch::{BatchCommission, Commission, Dispatched, ModelWork, check_callback};
 pub use evaluations::EvaluationDraft;
 pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
 pub use links::{Link, LinkFault, LinkKey, LinkUse};
+pub use rates::Allowance;
 pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
 pub use runs::{INPUTS_MAX, Order, RunDetails};
 pub use settings::ServiceSettings;
+pub use store::{
+    AssetChange, AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderChange,
+    FolderField, ListedAttempt, ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField,
+    attempt_id, part_number, step_id,
+};
+pub use store::{CreditAlert, Deployment};
 pub use subscriptions::{NewSecret, NewSubscription, SubscriptionDraft};
 pub use waiters::Seat;
 pub use workflows::{Checked, WorkflowDraft};
@@ -63,6 +75,8 @@ use crate::access::Tries;
 use crate::access::{Memberships, Passwords};
 use crate::feed::Channels;
 use crate::fetch::Fetches;
+use crate::rates::Rates;
+use crate::thumbnails::Thumbnails;
 use crate::waiters::{Seats, Waiters};
 
 /// What a [`Service`] is made of.
@@ -77,6 +91,8 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// Reads a picture's header.
     pub inspect: Arc<dyn Inspect>,
+    /// Makes small pictures of pictures.
+    pub thumbnailer: Arc<dyn Thumbnailer>,
     /// The way out, for pictures to fetch.
     pub outbound: Outbound,
     /// Closes secrets that are remembered.
@@ -99,6 +115,9 @@ struct Inner {
     catalogue: Arc<Catalogue>,
     ids: Arc<dyn Ids>,
     inspect: Arc<dyn Inspect>,
+    thumbnailer: Arc<dyn Thumbnailer>,
+    /// Places for small pictures being made.
+    thumbnails: Thumbnails,
     outbound: Outbound,
     /// Places for pictures being fetched, over all requests.
     fetches: Fetches,
@@ -114,20 +133,34 @@ struct Inner {
     passwords: Passwords,
     tries: Tries,
     paces: Tries,
+    rates: Rates,
     closing: CancellationToken,
 }
 
 impl Service {
     /// A service over these parts. Touches nothing yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, catalogue, ids, inspect, outbound, seal, link_key, check_limits, settings } =
-            parts;
+        let Parts {
+            store,
+            blobs,
+            catalogue,
+            ids,
+            inspect,
+            thumbnailer,
+            outbound,
+            seal,
+            link_key,
+            check_limits,
+            settings,
+        } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,
             catalogue,
             ids,
             inspect,
+            thumbnailer,
+            thumbnails: Thumbnails::default(),
             outbound,
             fetches: Fetches::default(),
             seal,
@@ -142,6 +175,7 @@ impl Service {
             passwords: Passwords::default(),
             tries: Tries::default(),
             paces: Tries::default(),
+            rates: Rates::default(),
             closing: CancellationToken::new(),
         }))
     }

@@ -88,21 +88,26 @@ impl Service {
         mac
     }
 
-    /// The picture behind a link that was checked: what its organization may see.
-    pub async fn linked_image(&self, org: OrgId, hash: ContentHash) -> Result<Image, Refusal> {
-        let found = self.0.store.image(&[org], hash).await.map_err(Refusal::store("look for the image"))?;
-        found.ok_or_else(|| Refusal::missing(Thing::Image, hash))
+    /// The file behind a link that was checked, for use by an organization: whoever holds a link may use what it leads to.
+    pub async fn linked_file(&self, owner: OrgId, hash: ContentHash, by: &OrgId) -> Result<Image, Refusal> {
+        let image = self.linked_image(owner, hash).await?;
+        if owner != *by && image.width > 0 {
+            self.0.store.admit_image(*by, &image).await.map_err(Refusal::store("file the image"))?;
+        }
+        Ok(image)
     }
 
-    /// A file of the library that is no picture is handed out by what its asset says.
-    pub fn handout_of(&self, file: &StoredFile) -> crate::Handout {
-        let (width, height) = file.size.unwrap_or((0, 0));
-        self.handout(Image {
-            hash: file.hash,
-            media_type: file.media_type.clone(),
-            bytes: file.bytes,
-            width,
-            height,
-        })
+    /// The file behind a link that was checked: a picture that its organization may see, or a file of its library that is
+    /// none; then it has no size.
+    pub async fn linked_image(&self, org: OrgId, hash: ContentHash) -> Result<Image, Refusal> {
+        let doing = "look for the image";
+        if let Some(image) = self.0.store.image(&[org], hash).await.map_err(Refusal::store(doing))? {
+            return Ok(image);
+        }
+        let filed = self.0.store.filed(org, hash).await.map_err(Refusal::store(doing))?;
+        let StoredFile { hash, media_type, bytes, size } =
+            filed.ok_or_else(|| Refusal::missing(Thing::Image, hash))?;
+        let (width, height) = size.unwrap_or((0, 0));
+        Ok(Image { hash, media_type, bytes, width, height })
     }
 }

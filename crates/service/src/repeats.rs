@@ -1,7 +1,7 @@
 //! Requests that may be repeated under a key of the caller's.
 
 use domain::access::Caller;
-use domain::id::OrgId;
+use domain::id::{OrgId, UserId};
 use domain::repeat::{Begun, KeptAnswer, Slot};
 use domain::time::Millis;
 
@@ -9,6 +9,8 @@ use crate::{OrgChoice, Refusal, Service};
 
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
+/// Stands for everybody in an organization: no user's id has a star.
+const SHARED: &str = "*";
 /// How long nobody else may try while a request is being answered.
 const LEASE: Millis = Millis::seconds(120);
 
@@ -27,6 +29,19 @@ impl Service {
         }
         let org: OrgId = self.one_org(caller, choice)?;
         let slot = Slot { org, user: caller.user.clone(), key: key.to_owned() };
+        let begun = self.0.store.begin_idempotent(&slot, fingerprint, self.0.ids.next(), LEASE).await;
+        Ok((slot, begun.map_err(Refusal::store("look up the idempotency key"))?))
+    }
+
+    /// The same for a key that everybody in an organization shares, within `scope`: the method and path of what is asked.
+    pub async fn begin_shared_repeatable(
+        &self,
+        org: OrgId,
+        scope: &str,
+        key: &str,
+        fingerprint: [u8; 32],
+    ) -> Result<(Slot, Begun), Refusal> {
+        let slot = Slot { org, user: UserId(SHARED.to_owned()), key: format!("{scope} {key}") };
         let begun = self.0.store.begin_idempotent(&slot, fingerprint, self.0.ids.next(), LEASE).await;
         Ok((slot, begun.map_err(Refusal::store("look up the idempotency key"))?))
     }

@@ -71,6 +71,7 @@ impl Service {
         draft: SubscriptionDraft,
         seed: Uuid,
     ) -> Result<NewSubscription, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let chosen = draft.secret.is_some();
         let plain = match draft.secret {
@@ -128,6 +129,7 @@ impl Service {
         disabled_at: Option<Option<Timestamp>>,
         unless_changed_since: Option<Timestamp>,
     ) -> Result<Subscription, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let address =
             address.map(|address| checked_addresses(vec![address])).transpose()?.map(|mut one| one.remove(0));
@@ -151,6 +153,7 @@ impl Service {
         choice: &OrgChoice,
         id: SubscriptionId,
     ) -> Result<(), Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let gone = self.0.store.unsubscribe(org, id, &caller.user).await;
         match gone.map_err(Refusal::store("end the subscription"))? {
@@ -167,6 +170,7 @@ impl Service {
         label: Option<String>,
         seed: Uuid,
     ) -> Result<NewSecret, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let label = label.map(checked_label).transpose()?;
         let plain_secret = format!("{PREFIX}{}", fresh_secret());
@@ -193,6 +197,7 @@ impl Service {
         choice: &OrgChoice,
         id: SecretId,
     ) -> Result<CallbackSecret, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let found = self.0.store.secret(org, id).await.map_err(Refusal::store("read the secret"))?;
         found.ok_or_else(|| Refusal::missing(Thing::Secret, id))
@@ -207,6 +212,7 @@ impl Service {
         label: Option<Option<String>>,
         make_current: bool,
     ) -> Result<CallbackSecret, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let label = label.map(|label| label.map(checked_label).transpose()).transpose()?;
         let label = label.as_ref().map(|label| label.as_deref());
@@ -222,6 +228,7 @@ impl Service {
         choice: &OrgChoice,
         id: SecretId,
     ) -> Result<(), Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let org = self.one_org_as_admin(caller, choice)?;
         let gone = self.0.store.delete_secret(org, id, &caller.user).await;
         match gone.map_err(Refusal::store("delete the secret"))? {

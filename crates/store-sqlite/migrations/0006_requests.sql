@@ -314,6 +314,7 @@ CREATE TABLE assets (
     CHECK ((width IS NULL) = (height IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX assets_of_org ON assets (org, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX assets_by_hash ON assets (org, hash);
 CREATE INDEX assets_in_folder ON assets (folder, created_at, id) WHERE folder IS NOT NULL;
 
 -- Announced, and what has come for them.
@@ -330,6 +331,16 @@ CREATE TABLE uploads (
     kept_at    INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX uploads_by_age ON uploads (created_at) WHERE kept_at IS NULL;
+
+-- Small pictures of pictures: the same for everybody who may see the picture. Their bytes are elsewhere.
+CREATE TABLE thumbnails (
+    of_hash    BLOB PRIMARY KEY CHECK (length(of_hash) = 32),
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    media_type TEXT NOT NULL,
+    bytes      INTEGER NOT NULL,
+    width      INTEGER NOT NULL,
+    height     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Workflows of another program, kept for whoever deploys them here.
 CREATE TABLE deployments (

@@ -408,6 +408,18 @@ impl Accounts for Sqlite {
         .await
     }
 
+    async fn invitations_to(&self, email: &str) -> Result<Vec<Invitation>, StoreError> {
+        let (email, now) = (email.to_owned(), self.now());
+        self.read(move |conn| {
+            let sql = format!(
+                "SELECT {INVITATION_COLUMNS} FROM invitations
+                 WHERE email = ?1 COLLATE NOCASE AND state = 'open' AND expires_at > ?2 ORDER BY seq"
+            );
+            conn.all(&sql, params![email, now.0], invitation)
+        })
+        .await
+    }
+
     async fn revoke_invitation(
         &self,
         org: OrgId,

@@ -55,16 +55,35 @@ const RULES: &[(&str, &str)] = &[
     (
         "a run is told of once in each final status",
         "SELECT format('%s %s to %s', lower(hex(run)), status, address) FROM deliveries
-         WHERE status = 'succeeded' GROUP BY run, status, address HAVING count(*) > 1",
+         WHERE status = 'succeeded' AND automatic = 1 AND subscription IS NULL
+         GROUP BY run, status, address HAVING count(*) > 1",
     ),
     (
         "a run's end is to be told to each of its addresses",
         "SELECT format('%s %s to %s', lower(hex(r.id)), r.status, w.value)
          FROM runs r, json_each(r.webhooks) w
          WHERE r.status IN ('succeeded', 'failed', 'unpaid', 'in_review', 'cancelled') AND NOT EXISTS (
-             SELECT 1 FROM deliveries o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status)
+             SELECT 1 FROM deliveries o WHERE o.run = r.id AND o.address = w.value AND o.status = r.status
+                 AND o.subscription IS NULL)
          -- What ended long ago may be forgotten.
          AND coalesce(r.finished_at, r.started_at, r.created_at) >= coalesce(
+             (SELECT before FROM forgotten WHERE what = 'deliveries'), -9223372036854775808)",
+    ),
+    (
+        "a batch's end is to be told to each of its addresses",
+        "SELECT format('%s to %s', b.id, w.value) FROM batches b, json_each(b.webhooks) w
+         WHERE b.size IS NOT NULL AND b.end_event IS NULL AND NOT EXISTS (
+             SELECT 1 FROM deliveries o WHERE o.batch = b.handle AND o.org = b.org AND o.address = w.value
+                 AND o.subscription IS NULL)
+         AND b.ended_at >= coalesce(
+             (SELECT before FROM forgotten WHERE what = 'deliveries'), -9223372036854775808)",
+    ),
+    (
+        "an evaluation's end is to be told to each of its addresses",
+        "SELECT format('%s to %s', lower(hex(e.id)), w.value) FROM evaluations e, json_each(e.webhooks) w
+         WHERE e.status IN ('completed', 'failed') AND NOT EXISTS (
+             SELECT 1 FROM deliveries o WHERE o.evaluation = e.id AND o.address = w.value AND o.subscription IS NULL)
+         AND e.finished_at >= coalesce(
              (SELECT before FROM forgotten WHERE what = 'deliveries'), -9223372036854775808)",
     ),
     (
@@ -86,8 +105,11 @@ const RULES: &[(&str, &str)] = &[
          WHERE r.next_due IS NOT d.due_at",
     ),
     (
-        "a delivery knows its run's organization",
-        "SELECT lower(hex(d.id)) FROM deliveries d JOIN runs r ON r.id = d.run WHERE r.org <> d.org",
+        "a delivery knows its organization",
+        "SELECT lower(hex(d.id)) FROM deliveries d JOIN runs r ON r.id = d.run WHERE r.org <> d.org
+         UNION ALL SELECT lower(hex(d.id)) FROM deliveries d JOIN evaluations e ON e.id = d.evaluation WHERE e.org <> d.org
+         UNION ALL SELECT lower(hex(d.id)) FROM deliveries d WHERE d.batch IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM batches b WHERE b.org = d.org AND b.handle = d.batch)",
     ),
     (
         "a balance is the sum of its entries",
@@ -108,12 +130,39 @@ const RULES: &[(&str, &str)] = &[
     (
         "what a run is charged is what the ledger says",
         "SELECT format('%s is charged %d', lower(hex(id)), charged) FROM runs r
-         WHERE charged <> (SELECT coalesce(sum(-amount), 0) FROM entries e WHERE e.run = r.id AND e.kind = 'charge')",
+         WHERE charged <> (SELECT coalesce(sum(-amount), 0) FROM entries e WHERE e.run = r.id)",
     ),
     (
-        "a run is charged its price, or nothing while it is unpaid",
+        "a run is charged its price, or nothing while it is unpaid or when it came to nothing and pays for a success only",
         "SELECT format('%s is %s, charged %d of %d', lower(hex(id)), status, charged, price) FROM runs
-         WHERE charged <> (CASE status WHEN 'unpaid' THEN 0 ELSE price END)",
+         WHERE charged <> iif(status = 'unpaid' OR (terms = 'for_success' AND status IN ('failed', 'cancelled')), 0, price)",
+    ),
+    (
+        "what came to nothing and pays for a success only was given back as often as it was charged",
+        "SELECT format('%s is %s', lower(hex(r.id)), r.status) FROM runs r
+         WHERE r.terms = 'for_success' AND r.status IN ('failed', 'cancelled')
+             AND (SELECT count(*) FILTER (WHERE kind = 'charge') <> count(*) FILTER (WHERE kind = 'refund')
+                  FROM entries e WHERE e.run = r.id)",
+    ),
+    (
+        "nothing else is given back",
+        "SELECT format('%s is %s', lower(hex(r.id)), r.status) FROM entries e JOIN runs r ON r.id = e.run
+         WHERE e.kind = 'refund' AND NOT (r.terms = 'for_success' AND r.status IN ('failed', 'cancelled'))",
+    ),
+    (
+        "what an evaluation is charged is what the ledger says, and nothing if it failed",
+        "SELECT format('%s is %s, charged %d of %d', lower(hex(id)), status, charged, price) FROM evaluations v
+         WHERE charged <> iif(status = 'failed', 0, price)
+            OR charged <> (SELECT coalesce(sum(-amount), 0) FROM entries e WHERE e.evaluation = v.id)",
+    ),
+    (
+        "an evaluation is leased when it is running, and only then",
+        "SELECT format('%s is %s', lower(hex(id)), status) FROM evaluations
+         WHERE (lease_token IS NOT NULL) <> (status = 'running')",
+    ),
+    (
+        "what has a result has its picture",
+        "SELECT lower(hex(id)) FROM runs WHERE result IS NOT NULL AND (input = 'null' OR sources <> '[]')",
     ),
     (
         "an organization may see its results",
@@ -151,6 +200,36 @@ const RULES: &[(&str, &str)] = &[
                     FROM runs WHERE batch IS NOT NULL GROUP BY org, batch) r ON r.org = b.org AND r.batch = b.id
          WHERE (b.runs, b.charged, b.queued, b.running, b.in_review, b.succeeded, b.failed, b.unpaid, b.cancelled)
             IS NOT (r.runs, r.charged, r.queued, r.running, r.in_review, r.succeeded, r.failed, r.unpaid, r.cancelled)",
+    ),
+    (
+        "a batch that is asked for as a whole has as many runs as it was asked for",
+        "SELECT format('%s has %d of %d', id, runs, size) FROM batches WHERE size IS NOT NULL AND runs <> size",
+    ),
+    (
+        "a batch is told of when all of its runs have ended, and not before",
+        "SELECT id FROM batches
+         WHERE (end_event IS NOT NULL) <> (size IS NOT NULL AND queued + running + in_review > 0)",
+    ),
+    (
+        "folders lie in folders of their organization, and so do assets",
+        "SELECT lower(hex(f.id)) FROM folders f JOIN folders p ON p.id = f.parent WHERE p.org <> f.org
+         UNION ALL SELECT lower(hex(a.id)) FROM assets a JOIN folders p ON p.id = a.folder WHERE p.org <> a.org",
+    ),
+    (
+        "no folder lies within itself",
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM folders WHERE parent IS NULL
+             UNION SELECT f.id FROM down JOIN folders f ON f.parent = down.id)
+         SELECT name FROM folders WHERE id NOT IN (SELECT id FROM down)",
+    ),
+    (
+        "an organization may see the pictures among its assets",
+        "SELECT lower(hex(a.id)) FROM assets a WHERE width IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM images i WHERE i.org = a.org AND i.hash = a.hash)",
+    ),
+    (
+        "an organization with secrets for callbacks has one that signs",
+        "SELECT lower(hex(org)) FROM callback_secrets GROUP BY org HAVING sum(is_current) <> 1",
     ),
     (
         "a run's batch is there",

@@ -423,6 +423,18 @@ impl Library for Sqlite {
         self.read(move |conn| asset_kept(conn, org, asset)).await
     }
 
+    async fn filed(&self, org: OrgId, hash: ContentHash) -> Result<Option<StoredFile>, StoreError> {
+        self.read(move |conn| {
+            let found = conn.one(
+                &format!("SELECT {ASSET_COLUMNS} FROM assets WHERE org = ?1 AND hash = ?2 LIMIT 1"),
+                params![org.0.as_bytes(), hash.0],
+                asset,
+            )?;
+            Ok(found.map(|asset| asset.file))
+        })
+        .await
+    }
+
     async fn change_asset(
         &self,
         org: OrgId,

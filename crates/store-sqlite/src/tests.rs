@@ -286,18 +286,17 @@ async fn a_delivery_that_cannot_be_read_is_given_up_at_once() {
         after: None,
     };
     let taken = world.store.take_deliveries(&taking()).await.unwrap();
-    assert_eq!(
-        taken.iter().map(|taken| taken.run.id).collect::<Vec<_>>(),
-        [runs[1]],
-        "its place is used by another"
-    );
+    let about = |taken: &[store::Taken]| -> Vec<_> {
+        taken.iter().filter_map(|taken| taken.delivery.event.what.run()).collect()
+    };
+    assert_eq!(about(&taken), [runs[1]], "its place is used by another");
     let filter = DeliveryFilter { run: Some(runs[0]), status: Some(DeliveryStatus::Failed) };
     let failed = world.store.deliveries(tenant.org, &filter, 9, None).await.unwrap().entries.remove(0);
     let (_, attempts) = world.store.delivery(&[tenant.org], failed.id).await.unwrap().unwrap();
     assert_eq!(attempts[0].report.error.as_deref(), Some("delivery_unreadable"));
     world.clock.advance(Millis::seconds(60));
     let again = world.store.take_deliveries(&taking()).await.unwrap();
-    assert_eq!(again.iter().map(|taken| taken.run.id).collect::<Vec<_>>(), [runs[1]]);
+    assert_eq!(about(&again), [runs[1]]);
     opened.check();
 }
 
@@ -353,6 +352,17 @@ async fn the_checker_finds_what_is_wrong() {
     let claims = world.claim(2).await;
     let done = claims.iter().find(|claim| claim.run.id == new.run.id).unwrap();
     world.settle(done.token, &world.success()).await;
+    let mut filing = world.filing(tenant, 2);
+    filing.runs[0].failure = Some(world.bad_input());
+    world.store.file(&filing).await.unwrap();
+    let evaluation = world.new_evaluation(tenant);
+    world.store.accept_evaluation(&evaluation).await.unwrap();
+    let mut cancelled = world.filing(tenant, 1);
+    cancelled.batch.as_mut().unwrap().webhooks = vec!["https://example.test/batch".to_owned()];
+    world.store.file(&cancelled).await.unwrap();
+    let handle = cancelled.batch.as_ref().unwrap().handle;
+    world.store.cancel_batch(tenant.org, handle, &tenant.user, None, world.id()).await.unwrap();
+    world.store.subscribe(&world.subscription(tenant), &tenant.user).await.unwrap();
     opened.check();
     let db = folder.path().join("packshot.db");
     assert_eq!(missing_runs(&db, &[new.run.id, RunId(world.id()), other]).len(), 1);
@@ -374,13 +384,27 @@ async fn the_checker_finds_what_is_wrong() {
         ("DELETE FROM versions", "refers to"),
         ("DROP TRIGGER entries_never_change; UPDATE entries SET balance = balance + 1", "sum up to it"),
         (
-            "INSERT INTO deliveries (id, event, org, run, address, receiver, status, at, charged, started_at, finished_at, result,
-                                     state, due_at)
-             SELECT zeroblob(16), zeroblob(16), org, run, address, receiver, status, at, charged, started_at, finished_at, result,
-                    state, due_at FROM deliveries",
+            "INSERT INTO deliveries (id, event, org, kind, run, face, address, receiver, status, at, charged, started_at,
+                                     finished_at, result, state, due_at)
+             SELECT zeroblob(16), zeroblob(16), org, kind, run, face, address, receiver, status, at, charged, started_at,
+                    finished_at, result, state, due_at FROM deliveries WHERE status = 'succeeded'",
             "told of once",
         ),
         ("UPDATE deliveries SET attempts = 1", "each that it counts"),
+        ("UPDATE runs SET charged = price WHERE status = 'failed'", "charged its price"),
+        ("UPDATE runs SET charged = 0 WHERE terms = 'for_success' AND status = 'queued'", "what the ledger says"),
+        (
+            "DROP TRIGGER entries_never_go; DELETE FROM entries WHERE kind = 'refund'",
+            "given back as often as it was charged",
+        ),
+        ("UPDATE batches SET size = size + 1 WHERE size IS NOT NULL", "as many runs as it was asked for"),
+        ("UPDATE batches SET end_event = zeroblob(16)", "told of when all of its runs have ended"),
+        ("UPDATE batches SET end_event = NULL", "told of when all of its runs have ended"),
+        ("DELETE FROM deliveries WHERE batch IS NOT NULL", "batch's end is to be told"),
+        ("UPDATE evaluations SET charged = 0", "what an evaluation is charged"),
+        ("UPDATE evaluations SET lease_token = zeroblob(16), lease_by = 'w'", "an evaluation is leased"),
+        ("UPDATE deliveries SET org = zeroblob(16) WHERE batch IS NOT NULL", "knows its organization"),
+        ("UPDATE runs SET input = 'null'", "has its picture"),
         ("UPDATE deliveries SET state = 'delivered', due_at = NULL, ended_at = 1, attempts = 1", "taken by its receiver"),
     ];
     for (sql, rule) in breaks {

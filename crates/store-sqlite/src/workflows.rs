@@ -302,6 +302,17 @@ pub(crate) fn admit(tx: &Tx<'_>, org: OrgId, image: &Image) -> Result<(), StoreE
         .map(drop)
 }
 
+/// A picture out of a row of hash, media type, bytes, width and height.
+fn image(row: &Row<'_>) -> rusqlite::Result<Image> {
+    Ok(Image {
+        hash: content_hash(row, 0)?,
+        media_type: row.get(1)?,
+        bytes: number(row, 2)?,
+        width: row.get(3)?,
+        height: row.get(4)?,
+    })
+}
+
 #[async_trait]
 impl Images for Sqlite {
     async fn admit_image(&self, org: OrgId, image: &Image) -> Result<(), StoreError> {
@@ -316,21 +327,45 @@ impl Images for Sqlite {
                 let found = conn.one(
                     "SELECT hash, media_type, bytes, width, height FROM images WHERE org = ?1 AND hash = ?2",
                     params![org.0.as_bytes(), hash.0],
-                    |row| {
-                        Ok(Image {
-                            hash: content_hash(row, 0)?,
-                            media_type: row.get(1)?,
-                            bytes: number(row, 2)?,
-                            width: row.get(3)?,
-                            height: row.get(4)?,
-                        })
-                    },
+                    image,
                 )?;
                 if found.is_some() {
                     return Ok(found);
                 }
             }
             Ok(None)
+        })
+        .await
+    }
+
+    async fn keep_thumbnail(&self, of: ContentHash, thumbnail: &Image) -> Result<(), StoreError> {
+        let Image { hash, media_type, bytes, width, height } = thumbnail.clone();
+        self.write("keep_thumbnail", move |tx| {
+            tx.conn
+                .exec(
+                    "INSERT INTO thumbnails (of_hash, hash, media_type, bytes, width, height)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+                    params![
+                        of.0,
+                        hash.0,
+                        media_type,
+                        i64::try_from(bytes).unwrap_or(i64::MAX),
+                        width,
+                        height
+                    ],
+                )
+                .map(drop)
+        })
+        .await
+    }
+
+    async fn thumbnail(&self, of: ContentHash) -> Result<Option<Image>, StoreError> {
+        self.read(move |conn| {
+            conn.one(
+                "SELECT hash, media_type, bytes, width, height FROM thumbnails WHERE of_hash = ?1",
+                params![of.0],
+                image,
+            )
         })
         .await
     }

@@ -118,6 +118,9 @@ pub trait Accounts: Send + Sync {
     /// The open invitations of an organization, oldest first.
     async fn invitations(&self, org: OrgId) -> Result<Vec<Invitation>, StoreError>;
 
+    /// The open invitations that are meant for that sign-in name, of any organization, oldest first.
+    async fn invitations_to(&self, email: &str) -> Result<Vec<Invitation>, StoreError>;
+
     /// Takes an open invitation back. Answers whether there was one.
     async fn revoke_invitation(
         &self,

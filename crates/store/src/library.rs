@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::asset::{Asset, Folder, StoredFile, Upload};
 use domain::id::{AssetId, FolderId, OrgId, UserId};
-use domain::image::FileName;
+use domain::image::{ContentHash, FileName};
 use domain::time::Millis;
 
 use crate::StoreError;
@@ -83,6 +83,9 @@ pub trait Library: Send + Sync {
 
     /// One asset that was not thrown away.
     async fn asset(&self, org: OrgId, asset: AssetId) -> Result<Option<Asset>, StoreError>;
+
+    /// What is known of the file of that hash, if the organization has or had it as an asset.
+    async fn filed(&self, org: OrgId, hash: ContentHash) -> Result<Option<StoredFile>, StoreError>;
 
     /// Changes an asset.
     async fn change_asset(

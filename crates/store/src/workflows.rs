@@ -105,6 +105,12 @@ pub trait Images: Send + Sync {
 
     /// The picture, if any of these organizations may see it.
     async fn image(&self, among: &[OrgId], hash: ContentHash) -> Result<Option<Image>, StoreError>;
+
+    /// Notes the small picture of a picture, whose bytes are stored too. The first one stays.
+    async fn keep_thumbnail(&self, of: ContentHash, thumbnail: &Image) -> Result<(), StoreError>;
+
+    /// The small picture of a picture, if it was made before.
+    async fn thumbnail(&self, of: ContentHash) -> Result<Option<Image>, StoreError>;
 }
 
 /// An organization's credits.

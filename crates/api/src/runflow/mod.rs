@@ -1,3 +1,163 @@
-//! The Runflow dialect. Its words (models, dispatches, outputs) are known in this folder only.
+//! The Runflow dialect, below `/v1`. Its words (models, assets, dispatches, outputs) are known in this folder only.
 
+pub(crate) mod account;
+pub(crate) mod asker;
+pub(crate) mod asset;
+pub(crate) mod batch;
+pub(crate) mod callback;
+pub(crate) mod cors;
+pub(crate) mod deployment;
+pub(crate) mod dispatch;
+pub(crate) mod evaluation;
+pub mod event;
+pub(crate) mod file;
+pub(crate) mod folder;
+pub(crate) mod form;
+pub(crate) mod listing;
+pub(crate) mod media;
 pub mod model;
+pub(crate) mod models;
+pub(crate) mod problem;
+pub(crate) mod rate;
+pub(crate) mod reference;
+pub(crate) mod repeat;
+pub(crate) mod run;
+pub(crate) mod secret;
+pub(crate) mod status;
+pub(crate) mod upload;
+pub(crate) mod view;
+pub(crate) mod webhook;
+
+use std::panic::AssertUnwindSafe;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post, put};
+use futures::FutureExt;
+
+use crate::{Front, observe, paths};
+use problem::Problem;
+
+/// By which requests are found again in the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("runflow-request-id");
+
+/// The dialect's routes, with their whole paths.
+pub(crate) fn router(front: Front) -> Router {
+    let routes = Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/v1/public/models", get(models::list_public))
+        .route("/v1/models/{*id}", get(models::show).post(dispatch::dispatch))
+        .route("/v1/model-creators", get(models::list_creators))
+        .route("/v1/runs", get(run::list))
+        .route("/v1/runs/statuses", get(reference::run_statuses))
+        .route("/v1/runs/{id}", get(run::show))
+        .route("/v1/runs/{id}/logs", get(run::list_logs))
+        .route("/v1/runs/{id}/logs/{part}", get(run::show_log))
+        .route("/v1/runs/{id}/node-runs", get(run::list_nodes))
+        .route("/v1/runs/{id}/node-runs/{part}", get(run::show_node))
+        .route("/v1/runs/{id}/callback", get(callback::of_run))
+        .route("/v1/runs/{id}/callback-redeliveries", post(callback::redeliver_run))
+        .route("/v1/runs/{id}/evaluations", get(evaluation::of_run))
+        .route("/v1/runs/{id}/evaluations/{part}/feedback", patch(evaluation::feedback_of_run))
+        .route("/v1/runs/{id}/cancellation", post(run::cancel))
+        .route("/v1/admin/runs/{id}/cancellation", post(run::cancel_as_admin))
+        .route("/v1/runs/{id}/reruns", post(dispatch::rerun))
+        .route("/v1/batches", get(batch::list))
+        .route("/v1/batches/{id}", get(batch::show))
+        .route("/v1/batches/{id}/items", get(batch::list_items))
+        .route("/v1/batches/{id}/items/{part}", get(batch::show_item))
+        .route("/v1/batches/{id}/callback", get(callback::of_batch))
+        .route("/v1/batches/{id}/callback-redeliveries", post(callback::redeliver_batch))
+        .route("/v1/batches/{id}/cancellation", post(batch::cancel))
+        .route("/v1/asset-uploads", post(upload::announce))
+        .route("/v1/asset-uploads/{id}/confirmations", post(upload::confirm))
+        .route("/v1/uploads/{org}/{asset}/{until}", put(upload::receive))
+        .route("/v1/files/{org}/{hash}/{until}/{name}", get(file::download))
+        .route("/v1/thumbnails/{org}/{hash}/{until}/{name}", get(file::thumbnail))
+        .route("/v1/assets", get(asset::list).post(asset::add))
+        .route("/v1/assets/types", get(reference::asset_types))
+        .route("/v1/assets/{id}", get(asset::show).patch(asset::change).delete(asset::delete))
+        .route("/v1/asset-folders", get(folder::list).post(folder::add))
+        .route("/v1/asset-folders/{id}", get(folder::show).patch(folder::change).delete(folder::delete))
+        .route("/v1/evaluations", get(evaluation::list).post(evaluation::submit))
+        .route("/v1/evaluations/statuses", get(reference::evaluation_statuses))
+        .route("/v1/evaluations/job-classes", get(reference::job_classes))
+        .route("/v1/evaluations/{id}", get(evaluation::show))
+        .route("/v1/evaluations/{id}/feedback", patch(evaluation::feedback))
+        .route("/v1/webhooks", get(webhook::list).post(webhook::add))
+        .route("/v1/webhooks/event-types", get(reference::event_types))
+        .route("/v1/webhooks/event-types/{code}", get(reference::event_type))
+        .route("/v1/webhooks/{id}", get(webhook::show).patch(webhook::change).delete(webhook::delete))
+        .route("/v1/webhooks/{id}/deliveries", get(webhook::list_deliveries))
+        .route("/v1/webhooks/{id}/deliveries/{part}", get(webhook::show_delivery))
+        .route("/v1/webhooks/{id}/deliveries/{part}/attempts", get(webhook::list_attempts))
+        .route("/v1/webhooks/{id}/deliveries/{part}/attempts/{attempt}", get(webhook::show_attempt))
+        .route("/v1/callback-secrets", get(secret::list).post(secret::add))
+        .route("/v1/callback-secrets/{id}", get(secret::show).patch(secret::change).delete(secret::delete))
+        .route("/v1/auth/me", get(account::me))
+        .route("/v1/billing/balance", get(account::balance).patch(account::set_threshold))
+        .route("/v1/credit-balances", get(account::balances))
+        .route("/v1/health", get(status::health))
+        .route("/v1/readiness", get(status::readiness))
+        .route("/v1/openapi.json", get(status::document))
+        .route("/v1/comfyui-workflows", get(deployment::list).post(deployment::add))
+        .route("/v1/comfyui-workflows/{id}", patch(deployment::change))
+        .route("/v1/comfyui-workflows/{owner}/{*slug}", post(deployment::run));
+    routes
+        .method_not_allowed_fallback(unknown_method)
+        .layer(middleware::from_fn_with_state(front.clone(), repeat::once))
+        .layer(middleware::from_fn_with_state(front.clone(), rate::limit))
+        .layer(middleware::from_fn(unambiguous))
+        .layer(middleware::from_fn_with_state(front.clone(), seal))
+        .layer(middleware::from_fn_with_state(front.clone(), cors::share))
+        .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
+        .layer(middleware::from_fn(paths::note))
+        .with_state(front)
+}
+
+/// Answers a method that the path does not have.
+async fn unknown_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "This path does not have this method; the `allow` header lists those it has.",
+    )
+}
+
+/// Refuses what a proxy before this server might read in another way.
+async fn unambiguous(request: Request, next: Next) -> Response {
+    match crate::body::ambiguity(&request) {
+        None => next.run(request).await,
+        Some(why) => Problem::bad_request(why).into_response(),
+    }
+}
+
+/// Gives every answer that is an error the one body all errors have, and every answer its request's id; lets nobody keep an
+/// answer that does not say it may be kept.
+async fn seal(State(front): State<Front>, request: Request, next: Next) -> Response {
+    let id = front.service.fresh_id();
+    let mut request = request;
+    request.extensions_mut().insert(RequestId(id.to_string()));
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let response = answered.unwrap_or_else(|_| {
+        tracing::error!("a handler panicked");
+        Problem::internal().into_response()
+    });
+    let mut response = problem::seal(response);
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// The id of a request, as its answer tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);

@@ -89,6 +89,12 @@ impl Service {
         self.0.store.invitations(org).await.map_err(Refusal::store("list the invitations"))
     }
 
+    /// The open invitations that are meant for the caller's sign-in name, oldest first.
+    pub async fn invitations_to(&self, caller: &Caller) -> Result<Vec<Invitation>, Refusal> {
+        let email = self.profile(caller).await?.email;
+        self.0.store.invitations_to(&email).await.map_err(Refusal::store("list your invitations"))
+    }
+
     /// Takes an open invitation back. For administrators.
     pub async fn revoke_invitation(
         &self,

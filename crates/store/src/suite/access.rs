@@ -260,7 +260,8 @@ pub async fn nothing_is_readable_across_organizations(make: impl Fn() -> Empty) 
     store.accept(&new).await.unwrap();
     let claim = world.claim_one().await;
     world.settle(claim.token, &world.failure(domain::run::Fault::Input)).await;
-    store.admit_image(theirs.org, &new.run.input).await.unwrap();
+    let input = new.run.input.clone().expect("a fixture's run has its picture");
+    store.admit_image(theirs.org, &input).await.unwrap();
     let id = new.run.id;
 
     assert_eq!(store.run(&us, id).await.unwrap(), None);
@@ -291,8 +292,8 @@ pub async fn nothing_is_readable_across_organizations(make: impl Fn() -> Empty) 
     assert!(matches!(store.save_workflow(&taken).await, Err(StoreError::Conflict(_))));
     assert_eq!(store.workflow(&[theirs.org], workflow.id, None).await.unwrap().as_ref(), Some(workflow));
 
-    assert_eq!(store.image(&us, new.run.input.hash).await.unwrap(), None);
-    assert_eq!(store.image(&[], new.run.input.hash).await.unwrap(), None);
+    assert_eq!(store.image(&us, input.hash).await.unwrap(), None);
+    assert_eq!(store.image(&[], input.hash).await.unwrap(), None);
     assert_eq!(world.balance(&ours).await, 30);
     let entries = store.entries(ours.org, Window::default()).await.unwrap();
     assert!(entries.entries.iter().all(|entry| entry.org == ours.org && entry.run.is_none()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::delivery::{DeliveryFilter, DeliveryState, DeliveryStatus, Disposition, Report};
+use domain::event::{Told, What};
 use domain::id::{DeliveryId, LeaseToken, RunId};
 use domain::run::{Fault, State, Status};
 use domain::time::Millis;
@@ -55,9 +56,13 @@ pub async fn a_delivery_tells_what_was_true_then(make: impl Fn() -> Empty) {
     let taken = take(&world, 10).await;
     assert_eq!(taken.len(), 4);
     for (status, run) in [(Status::Failed, &failed), (Status::Succeeded, &succeeded)] {
-        let told: Vec<_> = taken.iter().filter(|taken| taken.delivery.event.status == status).collect();
+        let told: Vec<_> = taken
+            .iter()
+            .filter(|taken| taken.delivery.event.what == What::Run { run: new.run.id, status })
+            .collect();
         assert_eq!(told.len(), 2, "one for each address");
-        assert!(told.iter().all(|taken| taken.run == *run), "{:?}", told[0].run);
+        let then = Told::Run(Box::new(run.clone()));
+        assert!(told.iter().all(|taken| taken.told.as_ref() == Some(&then)), "{:?}", told[0].told);
         assert_eq!(told[0].delivery.event.id, told[1].delivery.event.id);
         assert_ne!(told[0].delivery.id, told[1].delivery.id);
     }

@@ -5,22 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::access::{Author, Connection, ConnectionKind, DeviceGrant, GrantState, Org, SecretHash, User};
+use domain::evaluation::{Asked, Evaluation, EvaluationState, Reference};
+use domain::event::Kind;
 use domain::id::{
-    ConnectionId, EntryId, EventId, GrantId, LeaseToken, OrgId, OrgVersion, RunId, UserId, VersionId,
-    WorkflowId,
+    ConnectionId, EntryId, EvaluationId, EventId, GrantId, LeaseToken, OrgId, OrgVersion, RunId,
+    SubscriptionId, UserId, VersionId, WorkflowId,
 };
 use domain::image::{ContentHash, FileName, Image};
-use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Run, State, Status, StepReport};
+use domain::repeat::{KeptAnswer, Slot};
+use domain::request::{Face, From, Origin, Request, Source};
+use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Run, State, Status, StepReport, Terms};
+use domain::subscription::Subscription;
 use domain::time::{Clock, Millis, Timestamp};
 use domain::workflow::{Step, Version, Workflow};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{Empty, ManualClock};
-use crate::{Claim, Founding, NewRun, NewUser, Settled, Settlement, SigningKey, Store, WorkerId};
+use crate::{
+    Claim, Filed, Filing, Founding, NewBatch, NewEvaluation, NewRun, NewUser, Settled, Settlement,
+    SigningKey, Store, WorkerId,
+};
 
 /// Credits one run of a fixture's workflow costs.
 pub const PRICE: u32 = 10;
+
+/// Credits a fixture's evaluation costs.
+pub const EVALUATION_PRICE: u32 = 2;
 
 /// How long a fixture's leases last.
 pub const LEASE: Millis = Millis::seconds(30);
@@ -128,6 +139,7 @@ impl World {
                 family_name: None,
                 email: None,
             },
+            model: None,
             archived_at: None,
             version: self.version(price, 90),
         }
@@ -159,20 +171,150 @@ impl World {
             workflow_name: tenant.workflow.name.clone(),
             user: tenant.user.clone(),
             created_at: Timestamp(0),
-            input: self.image(),
+            input: Some(self.image()),
             input_name: FileName::clean("shoe 01.jpg"),
             more_inputs: Vec::new(),
+            sources: Vec::new(),
             batch: None,
+            place: None,
             labels: BTreeMap::new(),
             overrides: json!({}),
+            steps: None,
+            request: None,
             webhooks: Vec::new(),
             price: tenant.workflow.version.price,
+            terms: Terms::AtAcceptance,
             charged: 0,
             feedback: None,
             review: None,
             state: State::Queued,
         };
-        NewRun { run, batch: None, delay: Millis(0), entry: EntryId(self.id()), event: EventId(self.id()) }
+        let (entry, event) = (EntryId(self.id()), EventId(self.id()));
+        NewRun { run, batch: None, delay: Millis(0), entry, event, failure: None }
+    }
+
+    /// What a face asked for.
+    pub fn request(&self, origin: Origin) -> Request {
+        Request {
+            face: Face("runflow".to_owned()),
+            target: "acme/white".to_owned(),
+            input: json!({ "image_url": "https://pictures.test/a.jpg", "z": 1, "a": null }),
+            metadata: json!({ "order": 7 }),
+            origin,
+            request_id: Some("asked-1".to_owned()),
+            repeats: None,
+            before: Vec::new(),
+            evaluate: false,
+        }
+    }
+
+    /// A run that is paid for its success only, whose picture is fetched later.
+    pub fn new_later(&self, tenant: &Tenant) -> NewRun {
+        let mut new = self.new_run(tenant);
+        let from = From::Address("https://pictures.test/a.jpg".to_owned());
+        new.run.input = None;
+        new.run.sources = vec![Source { slot: "image_url".to_owned(), from, member: None }];
+        new.run.terms = Terms::ForSuccess;
+        new.run.request = Some(self.request(Origin::Single));
+        new
+    }
+
+    /// One run to be filed alone.
+    pub fn filing_of(&self, new: NewRun) -> Filing {
+        Filing { at: self.now(), runs: vec![new], batch: None, answer: None }
+    }
+
+    /// A batch of so many runs, to be filed as a whole.
+    pub fn filing(&self, tenant: &Tenant, many: u32) -> Filing {
+        let handle = self.id();
+        let runs = (0..many).map(|place| {
+            let mut new = self.new_later(tenant);
+            (new.run.batch, new.run.place) = (Some(handle.to_string()), Some(place));
+            new.run.request = Some(self.request(Origin::Batch));
+            new
+        });
+        let batch = NewBatch {
+            handle,
+            name: "Drop 3".to_owned(),
+            request: self.request(Origin::Batch),
+            webhooks: vec!["https://hooks.test/batch".to_owned()],
+            event: EventId(self.id()),
+        };
+        Filing { at: self.now(), runs: runs.collect(), batch: Some(batch), answer: None }
+    }
+
+    /// Files one run that is paid for its success only.
+    pub async fn filed(&self, tenant: &Tenant) -> RunId {
+        let filing = self.filing_of(self.new_later(tenant));
+        assert_eq!(self.store.file(&filing).await.unwrap(), Filed::Done);
+        filing.runs[0].run.id
+    }
+
+    /// Fetches a claimed run's picture, and ends the attempt with a result.
+    pub async fn succeed(&self, claim: &Claim) -> Settled {
+        if claim.run.input.is_none() {
+            assert!(self.store.supply(claim.token, &self.image(), &[], None).await.unwrap());
+        }
+        self.settle(claim.token, &self.success()).await
+    }
+
+    /// The failure of a picture that cannot be worked on.
+    pub fn bad_input(&self) -> Failure {
+        let (code, message) = ("image_unreadable".to_owned(), "the picture cannot be read".to_owned());
+        Failure { code, message, fault: Fault::Input }
+    }
+
+    /// A subscription to everything.
+    pub fn subscription(&self, tenant: &Tenant) -> Subscription {
+        Subscription {
+            id: SubscriptionId(self.id()),
+            org: tenant.org,
+            face: Face("runflow".to_owned()),
+            address: "https://hooks.test/all".to_owned(),
+            kinds: Kind::ALL.into_iter().collect(),
+            secret: vec![1, 2, 3],
+            fingerprint: "a1b2c3d4".to_owned(),
+            disabled_at: None,
+            last_event_at: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// An evaluation to be accepted, which costs [`EVALUATION_PRICE`].
+    pub fn new_evaluation(&self, tenant: &Tenant) -> NewEvaluation {
+        let picture = Source { slot: "image_url".to_owned(), from: From::Stored(self.image()), member: None };
+        let reference = Reference { picture: picture.clone(), kind: Some("input".to_owned()) };
+        let evaluation = Evaluation {
+            id: EvaluationId(self.id()),
+            org: tenant.org,
+            user: tenant.user.clone(),
+            run: None,
+            asked: Asked {
+                task: "product_photography".to_owned(),
+                picture,
+                references: vec![reference],
+                details: json!({ "prompt": "on white", "z": 1, "a": [] }),
+                limits: json!({ "background_purity": { "least": 0.9 } }),
+            },
+            face: Face("runflow".to_owned()),
+            client_ref: Some("sku-7".to_owned()),
+            webhooks: vec!["https://hooks.test/evaluation".to_owned()],
+            price: EVALUATION_PRICE,
+            charged: EVALUATION_PRICE,
+            created_at: self.now(),
+            updated_at: self.now(),
+            opinion: None,
+            state: EvaluationState::Pending,
+        };
+        NewEvaluation { evaluation, entry: EntryId(self.id()), answer: None }
+    }
+
+    /// A slot for a request that may be repeated, and an answer to be kept in it.
+    pub fn answer(&self, tenant: &Tenant, key: &str) -> (Slot, KeptAnswer) {
+        let slot = Slot { org: tenant.org, user: tenant.user.clone(), key: key.to_owned() };
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        (slot, KeptAnswer { status: 202, headers, body: b"{\"status\":\"queued\"}".to_vec() })
     }
 
     /// Accepts a run that is paid for.

@@ -9,12 +9,16 @@
 pub mod access;
 pub mod accounts;
 pub mod deliveries;
+pub mod evaluations;
 pub mod fixture;
 pub mod lease;
+pub mod library;
 pub mod model;
 pub mod orders;
 pub mod queue;
+pub mod requests;
 pub mod runs;
+pub mod subscriptions;
 pub mod workflows;
 
 use std::sync::Arc;
@@ -167,6 +171,50 @@ macro_rules! suite {
                 deliveries_are_listed_for_their_owner,
                 a_delivery_is_forgotten_long_after_its_end,
                 a_secret_is_made_once_and_outlives_its_change,
+            }
+            requests {
+                filing_is_all_or_nothing,
+                filing_again_changes_nothing,
+                a_run_may_have_failed_before_it_began,
+                a_batch_may_have_ended_when_it_is_filed,
+                credits_are_kept_for_a_success_only,
+                a_poisonous_run_gets_its_credits_back,
+                a_cancelled_run_is_nobodys_work,
+                cancelling_what_has_ended_says_so,
+                what_is_paid_at_acceptance_is_not_given_back,
+                a_batch_is_cancelled_as_a_whole,
+                a_batch_tells_of_its_end_once,
+                a_batch_that_ends_at_once_tells_once,
+                what_is_fetched_is_noted_under_a_lease,
+                batches_are_their_organizations_own,
+            }
+            subscriptions {
+                a_subscription_is_sent_what_it_asked_for,
+                a_subscription_and_an_address_are_told_apart,
+                a_subscription_is_changed_from_what_was_seen,
+                a_disabled_or_ended_subscription_is_sent_nothing,
+                a_delivery_keeps_its_body,
+                an_end_is_told_again_on_request,
+                one_secret_signs_at_a_time,
+                a_secrets_use_is_noted_now_and_then,
+            }
+            library {
+                an_upload_becomes_an_asset_once,
+                uploads_that_came_to_nothing_are_forgotten,
+                an_asset_is_kept_under_its_name,
+                a_folder_never_lies_within_itself,
+                what_lay_in_a_deleted_folder_lies_elsewhere,
+                deployed_workflows_are_kept_as_given,
+                a_credit_alert_is_set_from_what_was_seen,
+            }
+            evaluations {
+                an_evaluation_is_accepted_once,
+                a_report_is_written_whole,
+                a_failed_evaluation_gets_its_credits_back,
+                an_evaluation_whose_workers_die_is_given_up,
+                evaluations_are_taken_in_turn,
+                people_say_what_they_think_of_a_verdict,
+                limits_are_an_organizations_own,
             }
         }
 

@@ -92,6 +92,18 @@ pub fn validate(model: &Model, input: &Value, rules: &MediaRules<'_>) -> Result<
     if errors.is_empty() { Ok(checked) } else { Err(errors) }
 }
 
+/// Makes objects of what some clients write as JSON in a text, in the fields that hold objects. Do it first: what is kept of an
+/// input, what is found in it and what a plan points at then have one form. What is no JSON object stays, for [`validate`] to
+/// tell of it.
+pub fn unfold(model: &Model, input: &mut Value) {
+    for field in model.inputs.iter().filter(|field| field.kind == Kind::Json) {
+        let Some(value) = input.get_mut(field.name).filter(|value| value.is_string()) else { continue };
+        if let Ok(map) = object(value) {
+            *value = Value::Object(map);
+        }
+    }
+}
+
 const NOWHERE: [&str; 0] = [];
 
 fn check(input: &Input, value: &Value, rules: &MediaRules<'_>) -> Result<Value, Vec<FieldError>> {

@@ -70,6 +70,8 @@ impl Media {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
         match scheme.to_ascii_lowercase().as_str() {
             "data" => data(rest).map(Self::Data),
+            // A file of ours that is no asset, as a stored input has it.
+            "runflow" if (rules.is_own)(text) => Ok(Self::Web(text.to_owned())),
             "runflow" => asset(text).map(Self::Asset),
             scheme @ ("https" | "http") => {
                 let is_taken = scheme == "https" || rules.allow_http || (rules.is_own)(text);

@@ -21,7 +21,7 @@ use domain::time::Timestamp;
 use domain::workflow::Step;
 use uuid::Uuid;
 
-pub use check::{Checked, validate};
+pub use check::{Checked, unfold, validate};
 pub use example::Example;
 pub use field::{FieldError, Loc};
 pub use input::{Input, Kind, Output, Validator};
@@ -145,6 +145,12 @@ pub fn all() -> &'static [Model] {
 /// The model of that owner and slug among those that come with the program.
 pub fn find(owner: &str, slug: &str) -> Option<&'static Model> {
     all().iter().find(|model| model.owner == owner && model.slug == slug)
+}
+
+/// The model of the catalogue with that id for callers.
+pub fn find_path(path: &str) -> Option<&'static Model> {
+    let (owner, slug) = path.split_once('/')?;
+    find(owner, slug)
 }
 
 /// The model with that object id among those that come with the program.

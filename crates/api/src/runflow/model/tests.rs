@@ -199,6 +199,30 @@ fn texts_flags_and_objects_are_held_to_their_kind() {
 }
 
 #[test]
+fn an_object_written_as_a_text_is_unfolded() {
+    let model = model("runflow/tag-removal");
+    let mut input = json!({
+        "image_url": MUG, "config": r#"{"mask_url":"https://shop.example/m.png","aspect_ratio":"4:3"}"#,
+        "mask_url": "{", "prompt": "{}",
+    });
+    unfold(model, &mut input);
+    assert_eq!(input["config"]["aspect_ratio"], "4:3");
+    assert_eq!(
+        (&input["mask_url"], &input["prompt"]),
+        (&json!("{"), &json!("{}")),
+        "only where objects belong"
+    );
+    let ways: Vec<_> =
+        media(model, &input, &MediaRules::STRICT).into_iter().map(|found| found.path).collect();
+    assert!(ways.contains(&vec![Loc::from("config"), Loc::from("mask_url")]));
+    for odd in [json!({ "config": "[]" }), json!({ "config": "{" }), json!({}), json!(7)] {
+        let mut same = odd.clone();
+        unfold(model, &mut same);
+        assert_eq!(same, odd);
+    }
+}
+
+#[test]
 fn unknown_keys_are_passed_over() {
     let checked = checked("runflow/skin-fix", json!({ "image_url": MUG, "seed": 7, "model": { "a": [] } }));
     assert!(!checked.has("seed"));

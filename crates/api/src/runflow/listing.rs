@@ -1,0 +1,214 @@
+//! Lists: the query that asks for a page, and the envelope of one.
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use domain::filter::Cursor;
+use domain::filter::{
+    BadSort, Direction, Fields, Leaf, Listing, Mark, Refused, Sort, bind, names, parse, sort_by,
+};
+use serde_json::{Map, Value, json};
+
+use super::problem::Problem;
+use crate::form::Pairs;
+
+const LIMIT_DEFAULT: u32 = 50;
+const LIMIT_MAX: u32 = 500;
+/// The parameter that holds a cursor.
+const CURSOR: &str = "pq";
+
+/// What a list is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListQuery {
+    q: Option<String>,
+    fields: Option<String>,
+    embed: Option<String>,
+    sort_by: Option<String>,
+    limit: Option<String>,
+    pq: Option<String>,
+    from_prev: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self::of(&Pairs::parse(parts.uri.query().unwrap_or_default().as_bytes())))
+    }
+}
+
+impl ListQuery {
+    fn of(pairs: &Pairs) -> Self {
+        let text = |name: &str| pairs.get(name).map(str::to_owned);
+        Self {
+            q: text("q"),
+            fields: text("fields"),
+            embed: text("embed"),
+            sort_by: text("sort_by"),
+            limit: text("limit"),
+            pq: text(CURSOR),
+            from_prev: text("from_prev"),
+        }
+    }
+
+    /// What the store is asked for a noun's list; `usual` is its order unless the query has one.
+    pub(crate) fn listing<S: Fields>(&self, fields: &S, usual: &str) -> Result<Listing<S::Field>, Problem> {
+        let filter = match &self.q {
+            None => None,
+            Some(text) => {
+                let written = parse(text).map_err(|malformed| malformed_q(&malformed.to_string()))?;
+                Some(bind(&written, fields).map_err(refused)?)
+            }
+        };
+        let order = self.sort_by.as_deref().unwrap_or(usual);
+        let sorts: Vec<Sort<S::Field>> =
+            sort_by(order, fields).map_err(|bad: BadSort| Problem::parameter("sort_by", bad.to_string()))?;
+        let mark = Mark::of([self.q.as_deref().unwrap_or_default(), order]);
+        let backwards = self.from_prev()?;
+        let from = match &self.pq {
+            None => None,
+            Some(text) => {
+                let mut cursor = Cursor::read(text, CURSOR, mark, &sorts)
+                    .map_err(|bad| Problem::bad_request(format!("`{CURSOR}`: {bad}.")))?;
+                if backwards {
+                    cursor.direction = Direction::Backward;
+                }
+                Some(cursor)
+            }
+        };
+        Ok(Listing { filter, sorts, from, limit: self.limit()? })
+    }
+
+    fn limit(&self) -> Result<u32, Problem> {
+        let Some(text) = &self.limit else { return Ok(LIMIT_DEFAULT) };
+        match text.parse() {
+            Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
+            _ => Err(Problem::parameter(
+                "limit",
+                format!("Input should be a whole number from 1 to {LIMIT_MAX}"),
+            )),
+        }
+    }
+
+    fn from_prev(&self) -> Result<bool, Problem> {
+        match self.from_prev.as_deref() {
+            None => Ok(false),
+            Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
+            Some(text) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
+            Some(_) => Err(Problem::parameter("from_prev", "Input should be a valid boolean")),
+        }
+    }
+
+    /// The names that the query wants of each entry; all of them unless it says.
+    pub(crate) fn projection(&self, known: &'static [&'static str]) -> Result<Projection, Problem> {
+        let only = self.fields.as_deref().map(|text| names(text, known)).transpose();
+        let only = only.map_err(|unknown| Problem::parameter("fields", unknown.to_string()))?;
+        Ok(Projection(only))
+    }
+
+    /// The relations that the query wants with each entry.
+    pub(crate) fn embeds(&self, known: &'static [&'static str]) -> Result<Vec<&'static str>, Problem> {
+        let embeds = self.embed.as_deref().map(|text| names(text, known)).transpose();
+        Ok(embeds.map_err(|unknown| Problem::parameter("embed", unknown.to_string()))?.unwrap_or_default())
+    }
+
+    /// The page of a list: its entries as they are shown, and where it goes on.
+    pub(crate) fn page<T, F>(
+        &self,
+        leaf: &Leaf<T>,
+        listing: &Listing<F>,
+        usual: &str,
+        items: Vec<Value>,
+    ) -> PageBody {
+        let _ = listing;
+        let order = self.sort_by.as_deref().unwrap_or(usual);
+        let mark = Mark::of([self.q.as_deref().unwrap_or_default(), order]);
+        let written = |cursor: &Option<Cursor>| cursor.as_ref().map(|cursor| cursor.write(mark));
+        PageBody { items, next: written(&leaf.next), previous: written(&leaf.previous) }
+    }
+}
+
+fn malformed_q(why: &str) -> Problem {
+    Problem::bad_request(format!("`q` cannot be read: {why}."))
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::UnknownField(unknown) => Problem::parameter("q", unknown.to_string()),
+        other => malformed_q(&other.to_string()),
+    }
+}
+
+/// Which names of an entry are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Projection(Option<Vec<&'static str>>);
+
+impl Projection {
+    /// Whether that name is shown.
+    pub(crate) fn shows(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|only| only.contains(&name))
+    }
+
+    /// The entry with the names that are shown. Embedded relations stay: they were asked for by name.
+    pub(crate) fn of(&self, entry: Value, embeds: &[&str]) -> Value {
+        match (&self.0, entry) {
+            (Some(only), Value::Object(members)) => Value::Object(
+                members
+                    .into_iter()
+                    .filter(|(name, _)| only.contains(&name.as_str()) || embeds.contains(&name.as_str()))
+                    .collect::<Map<_, _>>(),
+            ),
+            (_, entry) => entry,
+        }
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct PageBody {
+    items: Vec<Value>,
+    next: Option<String>,
+    previous: Option<String>,
+}
+
+impl PageBody {
+    /// A list that is all there.
+    pub(crate) fn whole(items: Vec<Value>) -> Self {
+        Self { items, next: None, previous: None }
+    }
+}
+
+impl IntoResponse for PageBody {
+    fn into_response(self) -> Response {
+        let Self { items, next, previous } = self;
+        // Both pairs of names are in use among clients.
+        Json(json!({
+            "items": items, "first": null, "next": next, "previous": previous, "next_pq": next, "prev_pq": previous,
+        }))
+        .into_response()
+    }
+}
+
+/// The fields of a noun for a list: a table of wire names.
+#[macro_export]
+macro_rules! runflow_fields {
+    ($name:ident: $field:ty { $($wire:literal => $variant:expr, $kind:ident;)+ }) => {
+        pub(crate) struct $name;
+
+        impl ::domain::filter::Fields for $name {
+            type Field = $field;
+
+            fn names(&self) -> &[&'static str] {
+                &[$($wire),+]
+            }
+
+            fn field(&self, name: &str) -> Option<($field, ::domain::filter::Kind)> {
+                match name {
+                    $($wire => Some(($variant, ::domain::filter::Kind::$kind)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,622 @@
+//! Runs: shown, listed, with their logs and steps; cancelled.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use domain::access::Role;
+use domain::filter::{Expr, Listing, Value as FilterValue};
+use domain::id::{LogId, RunId};
+use domain::log::LogLine;
+use domain::request::Origin;
+use domain::run::{Outcome, Run, State as RunState, Status};
+use serde_json::{Map, Value, json};
+use service::{EvaluationField, ListedStep, LogField, RunField, StepField, part_number, step_id};
+
+use super::asker::{Asker, Named};
+use super::form::MaybeForm;
+use super::listing::{ListQuery, PageBody};
+use super::model;
+use super::problem::Problem;
+use super::view::{maybe_time, object, time};
+use crate::{Front, runflow_fields};
+
+/// The usual order of lists.
+pub(crate) const NEWEST: &str = "created_at:desc";
+
+runflow_fields! {
+    RunColumns: RunField {
+        "id" => RunField::Id, Id;
+        "status_code" => RunField::Status, Status;
+        "created_at" => RunField::CreatedAt, Time;
+        "started_at" => RunField::StartedAt, Time;
+        "completed_at" => RunField::FinishedAt, Time;
+        "duration_ms" => RunField::Duration, Number;
+        "client_ref" => RunField::Reference, Text;
+        "batch_id" => RunField::Batch, Id;
+        "flow_id" => RunField::Workflow, Id;
+        "failure_code" => RunField::FailureCode, Text;
+        "feedback_is_positive" => RunField::Liked, Bool;
+    }
+}
+
+/// What runs are asked for by: the columns, with this dialect's names of statuses.
+pub(crate) struct RunFields;
+
+impl domain::filter::Fields for RunFields {
+    type Field = RunField;
+
+    fn names(&self) -> &[&'static str] {
+        RunColumns.names()
+    }
+
+    fn field(&self, name: &str) -> Option<(RunField, domain::filter::Kind)> {
+        RunColumns.field(name)
+    }
+
+    fn statuses(&self, _: &RunField, name: &str) -> Result<Vec<String>, String> {
+        let statuses: &[Status] = match name {
+            "queued" => &[Status::Queued],
+            // Handing over takes no time here.
+            "dispatching" | "partial_succeeded" => &[],
+            "running" => &[Status::Running, Status::InReview],
+            "succeeded" => &[Status::Succeeded],
+            "failed" => &[Status::Failed, Status::Unpaid],
+            "canceled" | "cancelled" => &[Status::Cancelled],
+            _ => {
+                return Err(
+                    "one of `queued`, `dispatching`, `running`, `succeeded`, `partial_succeeded`, `failed`, \
+                            `canceled`"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(statuses.iter().map(|status| status.as_str().to_owned()).collect())
+    }
+}
+
+/// Every name of a run, in the order they are shown.
+pub(crate) const NAMES: &[&str] = &[
+    "id",
+    "flow_id",
+    "model_id",
+    "comfyui_workflow_id",
+    "target_type",
+    "target_version",
+    "org_id",
+    "status_code",
+    "source_code",
+    "input",
+    "output",
+    "context",
+    "duration_ms",
+    "cost",
+    "cost_breakdown",
+    "nodes_total",
+    "nodes_completed",
+    "resolved_template_id",
+    "batch_id",
+    "client_ref",
+    "jurisdiction_code",
+    "flow_version_id",
+    "request_id",
+    "created_by",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "callback_url",
+    "metadata",
+    "has_logs",
+    "has_node_runs",
+    "links",
+    "failure_code",
+    "failure_message",
+    "failure_stage_code",
+    "feedback_is_positive",
+    "feedback_reason",
+    "source_chat_message_id",
+    "current_evaluation_summary",
+    "node_runs",
+    "logs",
+    "flow",
+    "error",
+];
+const EMBEDS: &[&str] = &["node_runs", "logs", "flow", "model", "batch"];
+const LOG_NAMES: &[&str] = &["id", "run_id", "level_code", "message", "timestamp", "meta", "run"];
+const NODE_NAMES: &[&str] = &[
+    "id",
+    "run_id",
+    "node_id",
+    "flow_id",
+    "state_code",
+    "input",
+    "output",
+    "input_signature",
+    "preview_type",
+    "preview_value",
+    "duration_ms",
+    "cost",
+    "retry_count",
+    "error_message",
+    "created_at",
+    "started_at",
+    "completed_at",
+];
+
+/// A status in this dialect.
+pub(crate) const fn status_of(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "queued",
+        Status::Running | Status::InReview => "running",
+        Status::Succeeded => "succeeded",
+        Status::Failed | Status::Unpaid => "failed",
+        Status::Cancelled => "canceled",
+    }
+}
+
+/// Why a run came to nothing: code, message and stage.
+pub(crate) fn failure_of(run: &Run) -> Option<(String, String, &'static str)> {
+    match &run.state {
+        RunState::Failed { failure, started_at, finished_at } => {
+            let before_it_began = failure.code == "input_invalid" && started_at == finished_at;
+            let (code, stage) = if before_it_began {
+                ("VALIDATION_ERROR".to_owned(), "dispatch")
+            } else if failure.code.starts_with("result_") {
+                (failure.code.to_ascii_uppercase(), "output")
+            } else {
+                (failure.code.to_ascii_uppercase(), "execution")
+            };
+            Some((code, failure.message.clone(), stage))
+        }
+        RunState::Unpaid => Some((
+            "INSUFFICIENT_CREDIT".to_owned(),
+            "The balance was too low when it was asked for; top up and retry.".to_owned(),
+            "dispatch",
+        )),
+        _ => None,
+    }
+}
+
+/// Milliseconds from worker to end.
+pub(crate) fn duration_of(run: &Run) -> Option<i64> {
+    Some((run.state.finished_at()? - began(run)?).0)
+}
+
+/// When work began. What failed before it began never did.
+fn began(run: &Run) -> Option<domain::time::Timestamp> {
+    let before = matches!(failure_of(run), Some((_, _, "dispatch")));
+    run.state.started_at().filter(|_| !before)
+}
+
+impl Front {
+    /// What a run gave: its files as addresses, in the order its model gives them.
+    pub(crate) fn output_of(&self, run: &Run, result: &Outcome) -> Value {
+        let before = run.request.as_ref().map(|request| request.before.as_slice()).unwrap_or_default();
+        let earlier =
+            before.iter().filter_map(|label| result.more.get(label)).map(|file| (&file.image, &file.name));
+        let rest = result
+            .more
+            .iter()
+            .filter(|(label, _)| !before.contains(label))
+            .map(|(_, file)| (&file.image, &file.name));
+        let files = earlier.chain(std::iter::once((&result.image, &result.name))).chain(rest);
+        let urls: Vec<String> = files
+            .map(|(image, name)| self.result_url(run.org, image.hash, &with_ending(name, &image.media_type)))
+            .collect();
+        let outputs: Vec<_> = urls.iter().map(|url| json!({ "url": url, "type": "image" })).collect();
+        json!({ "outputs": outputs, "image_urls": urls, "seed": null, "timing": null, "nsfw_detected": null })
+    }
+
+    /// A run as it is shown. Its input has references where pictures are; [`Front::sign_references`] makes addresses of them.
+    pub(crate) fn run_value(&self, run: &Run) -> Value {
+        let status = run.state.status();
+        let request = run.request.as_ref();
+        let is_model =
+            request.is_some_and(|request| request.origin != Origin::Workflow && model_of(run).is_some());
+        let model_id = model_of(run).filter(|_| is_model).map(|model| model.id);
+        let output = match &run.state {
+            RunState::Succeeded { result, .. } => self.output_of(run, result),
+            _ => Value::Null,
+        };
+        let failure = failure_of(run);
+        let cost = match status {
+            Status::Succeeded => json!(self.money(run.charged.into())),
+            status if status.is_final() => json!("0"),
+            _ => Value::Null,
+        };
+        let steps = run.state.result().map(|result| result.made_by.len());
+        let input = match (request, &run.input) {
+            (Some(request), _) => request.input.clone(),
+            (None, Some(image)) => {
+                json!({ "image_url": self.result_url(run.org, image.hash, &with_ending(&run.input_name, &image.media_type)) })
+            }
+            (None, None) => json!({}),
+        };
+        let error = match (&failure, status) {
+            (Some((code, message, _)), _) => json!({ "code": code, "message": message }),
+            (None, Status::Cancelled) => json!({ "code": "CANCELED", "message": "The run was cancelled." }),
+            _ => Value::Null,
+        };
+        let batch = run.batch.as_ref().map(|batch| domain::batch::handle(run.org, batch));
+        let source = match request {
+            Some(request) if request.origin == Origin::Batch => "batch",
+            Some(request) if request.origin == Origin::Workflow => "workflow",
+            Some(_) => "api",
+            None => "studio",
+        };
+        let has_ended = status.is_final();
+        let (code, message, stage) = match failure {
+            Some((code, message, stage)) => (json!(code), json!(message), json!(stage)),
+            None => (Value::Null, Value::Null, Value::Null),
+        };
+        object([
+            ("id", json!(run.id)),
+            ("flow_id", json!((!is_model).then_some(run.workflow))),
+            ("model_id", json!(model_id)),
+            ("comfyui_workflow_id", json!(null)),
+            ("target_type", json!(if is_model { "model" } else { "flow" })),
+            ("target_version", json!(run.version)),
+            ("org_id", json!(run.org)),
+            ("status_code", json!(status_of(status))),
+            ("source_code", json!(source)),
+            ("input", json!(input)),
+            ("output", json!(output)),
+            ("context", json!(null)),
+            ("duration_ms", json!(duration_of(run))),
+            ("cost", json!(cost)),
+            ("cost_breakdown", json!(null)),
+            ("nodes_total", json!(steps)),
+            ("nodes_completed", json!(steps)),
+            ("resolved_template_id", json!(null)),
+            ("batch_id", json!(batch)),
+            ("client_ref", json!(run.labels.get("client_ref"))),
+            ("jurisdiction_code", json!(null)),
+            ("flow_version_id", json!((!is_model).then_some(run.version))),
+            ("request_id", json!(request.and_then(|request| request.request_id.clone()))),
+            ("created_by", json!(super::account::user_id(&run.user))),
+            ("created_at", json!(time(run.created_at))),
+            ("started_at", json!(maybe_time(began(run)))),
+            ("completed_at", json!(maybe_time(run.state.finished_at()))),
+            ("callback_url", json!(run.webhooks.first())),
+            ("metadata", json!(request.map_or(&Value::Null, |request| &request.metadata))),
+            ("has_logs", json!(began(run).is_some() || has_ended)),
+            ("has_node_runs", json!(steps.is_some())),
+            ("links", json!(links(run))),
+            ("failure_code", json!(code)),
+            ("failure_message", json!(message)),
+            ("failure_stage_code", json!(stage)),
+            ("feedback_is_positive", json!(run.feedback.as_ref().map(|feedback| feedback.thumbs_up))),
+            ("feedback_reason", json!(run.feedback.as_ref().and_then(|feedback| feedback.reason.clone()))),
+            ("source_chat_message_id", json!(null)),
+            ("current_evaluation_summary", json!(null)),
+            ("node_runs", json!(null)),
+            ("logs", json!(null)),
+            ("flow", json!(null)),
+            ("error", json!(error)),
+        ])
+    }
+
+    /// A run as it is shown to whoever asks for it, with what they want beside it.
+    pub(crate) async fn show_run(&self, asker: &Asker, run: &Run, embeds: &[&str]) -> Result<Value, Problem> {
+        let mut value = self.run_value(run);
+        self.sign_references(run.org, &mut value["input"]).await?;
+        value["current_evaluation_summary"] = self.verdict_on(asker, run.id).await?;
+        if embeds.contains(&"logs") {
+            let listing = everything(vec![sort(LogField::At, domain::filter::Kind::Time, false)]);
+            let leaf = self.service.list_logs(&asker.caller, &asker.choice, Some(run.id), &listing).await?;
+            value["logs"] = leaf.entries.iter().map(log_value).collect();
+        }
+        if embeds.contains(&"node_runs") {
+            let listing = everything(vec![sort(StepField::Place, domain::filter::Kind::Number, false)]);
+            let leaf = self.service.list_steps(&asker.caller, &asker.choice, Some(run.id), &listing).await?;
+            value["node_runs"] = leaf.entries.iter().map(node_value).collect();
+        }
+        if embeds.contains(&"flow") && value["target_type"] == "flow" {
+            value["flow"] = json!({ "id": run.workflow, "name": run.workflow_name });
+        }
+        if embeds.contains(&"model") {
+            value["model"] =
+                model_of(run).map_or(Value::Null, |model| super::models::model_value(self, model));
+        }
+        if embeds.contains(&"batch") {
+            value["batch"] = match run.batch.as_ref() {
+                None => Value::Null,
+                Some(batch) => {
+                    let handle = domain::batch::handle(run.org, batch);
+                    let batch = self.service.batch_of(&asker.caller, &asker.choice, handle).await?;
+                    self.batch_value(&batch)
+                }
+            };
+        }
+        Ok(value)
+    }
+
+    /// What the latest evaluation of a run found, if there is one.
+    async fn verdict_on(&self, asker: &Asker, run: RunId) -> Result<Value, Problem> {
+        if !asker.caller.scopes.allow("evaluations:read") {
+            return Ok(Value::Null);
+        }
+        let listing = Listing {
+            filter: Some(Expr::is(EvaluationField::Run, FilterValue::Id(run.0))),
+            sorts: vec![sort(EvaluationField::CreatedAt, domain::filter::Kind::Time, true)],
+            from: None,
+            limit: 1,
+        };
+        let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
+        Ok(leaf.entries.first().map_or(Value::Null, |evaluation| match &evaluation.state {
+            domain::evaluation::EvaluationState::Completed { report, .. } => {
+                json!({ "passed": report.passed, "status_code": "completed", "score": report.score })
+            }
+            state => json!({ "passed": null, "status_code": state.status().as_str(), "score": null }),
+        }))
+    }
+}
+
+/// One key of an order.
+pub(crate) fn sort<F>(field: F, kind: domain::filter::Kind, descending: bool) -> domain::filter::Sort<F> {
+    domain::filter::Sort { field, kind, descending }
+}
+
+/// A listing of everything there is of something small.
+pub(crate) fn everything<F>(sorts: Vec<domain::filter::Sort<F>>) -> Listing<F> {
+    Listing { filter: None, sorts, from: None, limit: 10_000 }
+}
+
+/// The catalogue's model that a run is of, if it is of one.
+pub(crate) fn model_of(run: &Run) -> Option<&'static model::Model> {
+    let (owner, slug) = run.request.as_ref()?.target.split_once('/')?;
+    model::find(owner, slug)
+}
+
+/// A name whose ending fits its media type: clients tell pictures by it.
+pub(crate) fn with_ending(name: &domain::image::FileName, media_type: &str) -> domain::image::FileName {
+    let endings: &[&str] = match media_type {
+        "image/png" => &["png"],
+        "image/jpeg" => &["jpg", "jpeg"],
+        "image/webp" => &["webp"],
+        "image/tiff" => &["tif", "tiff"],
+        "image/avif" => &["avif"],
+        _ => return name.clone(),
+    };
+    let has = name.extension().map(str::to_ascii_lowercase);
+    if has.is_some_and(|has| endings.contains(&has.as_str())) {
+        return name.clone();
+    }
+    domain::image::FileName::clean(&format!("{}.{}", name.stem(), endings[0]))
+}
+
+fn links(run: &Run) -> Value {
+    let base = format!("/v1/runs/{}", run.id);
+    let mut links = Map::new();
+    let mut add = |name: &str, path: String| drop(links.insert(name.to_owned(), json!(path)));
+    add("self", base.clone());
+    add("logs", format!("{base}/logs"));
+    add("node_runs", format!("{base}/node-runs"));
+    if !run.webhooks.is_empty() {
+        add("callback", format!("{base}/callback"));
+    }
+    add("evaluations", format!("{base}/evaluations"));
+    if let Some(batch) = &run.batch {
+        add("batch", format!("/v1/batches/{}", domain::batch::handle(run.org, batch)));
+    }
+    Value::Object(links)
+}
+
+/// `GET /v1/runs`.
+pub(crate) async fn list(
+    State(front): State<Front>,
+    asker: Asker,
+    query: ListQuery,
+) -> Result<PageBody, Problem> {
+    let listing = query.listing(&RunFields, NEWEST)?;
+    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
+    let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
+    let mut items = Vec::with_capacity(leaf.entries.len());
+    for run in &leaf.entries {
+        let mut value = front.run_value(run);
+        if projection.shows("input") {
+            front.sign_references(run.org, &mut value["input"]).await?;
+        }
+        if !embeds.is_empty() || projection.shows("current_evaluation_summary") {
+            value = front.show_run(&asker, run, &embeds).await?;
+        }
+        items.push(projection.of(value, &embeds));
+    }
+    Ok(query.page(&leaf, &listing, NEWEST, items))
+}
+
+/// `GET /v1/runs/{id}`.
+pub(crate) async fn show(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+    query: ListQuery,
+) -> Result<Json<Value>, Problem> {
+    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
+    let run = front.read_run(&asker, named.id(0, "id")?).await?;
+    let value = front.show_run(&asker, &run, &embeds).await?;
+    Ok(Json(projection.of(value, &embeds)))
+}
+
+impl Front {
+    /// One run of the asker's organization.
+    pub(crate) async fn read_run(&self, asker: &Asker, id: RunId) -> Result<Run, Problem> {
+        self.service.need_scope(&asker.caller, "runs:read")?;
+        Ok(self.service.run(&asker.caller, &asker.choice, id).await?)
+    }
+}
+
+runflow_fields! {
+    LogColumns: LogField {
+        "id" => LogField::Id, Id;
+        "run_id" => LogField::Run, Id;
+        "level_code" => LogField::Level, Text;
+        "message" => LogField::Message, Text;
+        "timestamp" => LogField::At, Time;
+        "created_at" => LogField::At, Time;
+    }
+}
+
+runflow_fields! {
+    NodeColumns: StepField {
+        "id" => StepField::Id, Id;
+        "run_id" => StepField::Run, Id;
+        "created_at" => StepField::CreatedAt, Time;
+        "completed_at" => StepField::CreatedAt, Time;
+        "duration_ms" => StepField::Duration, Number;
+        "node_name" => StepField::Component, Text;
+        "sort_order" => StepField::Place, Number;
+    }
+}
+
+fn log_value(line: &LogLine) -> Value {
+    json!({
+        "id": line.id,
+        "run_id": line.run,
+        "level_code": line.level.as_str(),
+        "message": line.message,
+        "timestamp": time(line.at),
+        "meta": line.meta,
+        "run": null,
+    })
+}
+
+fn node_value(step: &ListedStep) -> Value {
+    let report = &step.report;
+    json!({
+        "id": step_id(step.run, step.place),
+        "run_id": step.run,
+        "node_id": null,
+        "flow_id": null,
+        "state_code": "succeeded",
+        "input": { "component": report.component, "label": report.label, "version": report.version },
+        "output": {
+            "cached": report.cached, "notes": report.notes, "confidence": report.confidence,
+            "product_pixels_changed": report.product_pixels_changed, "model": report.model,
+        },
+        "input_signature": null,
+        "preview_type": null,
+        "preview_value": null,
+        "duration_ms": report.millis.round() as i64,
+        "cost": null,
+        "retry_count": 0,
+        "error_message": null,
+        "created_at": time(step.started_at),
+        "started_at": time(step.started_at),
+        "completed_at": time(step.finished_at),
+    })
+}
+
+const OLDEST_LINES: &str = "timestamp:asc";
+const FIRST_NODES: &str = "created_at:asc,sort_order:asc";
+
+/// `GET /v1/runs/{run_id}/logs`; the run may be `any`.
+pub(crate) async fn list_logs(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+    query: ListQuery,
+) -> Result<PageBody, Problem> {
+    let listing = query.listing(&LogColumns, OLDEST_LINES)?;
+    let (projection, embeds) = (query.projection(LOG_NAMES)?, query.embeds(&["run"])?);
+    let of = named.id_or_any(0, "run_id")?;
+    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
+    let mut items = Vec::with_capacity(leaf.entries.len());
+    for line in &leaf.entries {
+        let mut value = log_value(line);
+        if embeds.contains(&"run") {
+            let run = front.read_run(&asker, line.run).await?;
+            value["run"] = front.show_run(&asker, &run, &[]).await?;
+        }
+        items.push(projection.of(value, &embeds));
+    }
+    Ok(query.page(&leaf, &listing, OLDEST_LINES, items))
+}
+
+/// `GET /v1/runs/{run_id}/logs/{id}`; the run may be `any`.
+pub(crate) async fn show_log(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+) -> Result<Json<Value>, Problem> {
+    let (of, id) = (named.id_or_any(0, "run_id")?, named.id::<LogId>(1, "id")?);
+    let listing = Listing {
+        filter: Some(Expr::is(LogField::Id, FilterValue::Id(id.0))),
+        sorts: Vec::new(),
+        from: None,
+        limit: 1,
+    };
+    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
+    let line =
+        leaf.entries.first().ok_or_else(|| Problem::not_found("No log line with that id in this run."))?;
+    Ok(Json(log_value(line)))
+}
+
+/// `GET /v1/runs/{run_id}/node-runs`; the run may be `any`.
+pub(crate) async fn list_nodes(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+    query: ListQuery,
+) -> Result<PageBody, Problem> {
+    let listing = query.listing(&NodeColumns, FIRST_NODES)?;
+    let projection = query.projection(NODE_NAMES)?;
+    query.embeds(&[])?;
+    let of = named.id_or_any(0, "run_id")?;
+    let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
+    let items = leaf.entries.iter().map(|step| projection.of(node_value(step), &[])).collect();
+    Ok(query.page(&leaf, &listing, FIRST_NODES, items))
+}
+
+/// `GET /v1/runs/{run_id}/node-runs/{id}`; the run may be `any`.
+pub(crate) async fn show_node(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+) -> Result<Json<Value>, Problem> {
+    let (of, id) = (named.id_or_any::<RunId>(0, "run_id")?, named.id::<uuid::Uuid>(1, "id")?);
+    let missing = || Problem::not_found("No node run with that id in this run.");
+    if let Some(of) = of {
+        part_number(of.0, id).ok_or_else(missing)?;
+    }
+    let listing = Listing {
+        filter: Some(Expr::is(StepField::Id, FilterValue::Id(id))),
+        sorts: Vec::new(),
+        from: None,
+        limit: 1,
+    };
+    let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
+    Ok(Json(node_value(leaf.entries.first().ok_or_else(missing)?)))
+}
+
+/// `POST /v1/runs/{run_id}/cancellation`.
+pub(crate) async fn cancel(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+    MaybeForm(mut form): MaybeForm,
+) -> Result<Response, Problem> {
+    let reason = form.text("reason", 3..=500);
+    form.check()?;
+    let id = named.id(0, "run_id")?;
+    let (run, now) = front.service.cancel_run(&asker.caller, &asker.choice, id, reason.as_deref()).await?;
+    let status = if now { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(front.show_run(&asker, &run, &[]).await?)).into_response())
+}
+
+/// `POST /v1/admin/runs/{run_id}/cancellation`: the same, for administrators.
+pub(crate) async fn cancel_as_admin(
+    state: State<Front>,
+    asker: Asker,
+    named: Named,
+    form: MaybeForm,
+) -> Result<Response, Problem> {
+    if asker.caller.role_in(asker.org) != Some(Role::Admin) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "PERMISSION_DENIED",
+            "Only an administrator of the organisation may do this; ask one.",
+        ));
+    }
+    cancel(state, asker, named, form).await
+}

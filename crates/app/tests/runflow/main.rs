@@ -1,0 +1,15 @@
+//! The behaviours that real clients of the Runflow interface depend on, numbered as its wire specification numbers them:
+//! each a test against the real binary over a real socket, with a server and a folder of its own.
+#![allow(clippy::print_stderr)] // a failed test shows the server's log
+
+mod batches;
+mod callbacks;
+mod clients;
+mod evaluations;
+mod house;
+mod media;
+mod runs;
+#[path = "../e2e/support.rs"]
+#[allow(dead_code, reason = "shared with the tests of the whole house, which use the rest")]
+mod support;
+mod wire;
