@@ -224,7 +224,7 @@ fn logs() {
 #[test]
 fn steps() {
     let noun = super::steps::noun();
-    let by = |of, filter, index| {
+    let by = |of, filter: Option<Expr<StepField>>, index: &str| {
         let ways = |listing: &_| vec![super::steps::way(&noun, ORG, of, listing)];
         let (_folder, conn) = database();
         for listing in pages(StepField::CreatedAt, filter.as_ref()) {

@@ -13,6 +13,7 @@ pub mod evaluations;
 pub mod fixture;
 pub mod lease;
 pub mod library;
+pub mod lists;
 pub mod model;
 pub mod orders;
 pub mod queue;
@@ -215,6 +216,19 @@ macro_rules! suite {
                 evaluations_are_taken_in_turn,
                 people_say_what_they_think_of_a_verdict,
                 limits_are_an_organizations_own,
+            }
+            lists {
+                runs_are_found_by_every_field,
+                batches_are_found_by_every_field,
+                a_batch_is_found_by_where_it_stands,
+                evaluations_are_found_by_every_field,
+                the_library_is_found_by_every_field,
+                subscriptions_and_secrets_are_found_by_every_field,
+                deliveries_are_found_by_every_field,
+                a_batch_has_its_callback,
+                logs_are_found_by_every_field,
+                steps_are_found_by_every_field,
+                a_walk_goes_on_while_others_come,
             }
         }
 
