@@ -5,8 +5,8 @@ use pixels::{Format, sniff};
 /// The luminance table of ITU-T T.81 annex K.1, in the zigzag order in which files hold it.
 const ANNEX_K_LUMINANCE: [u16; 64] = [
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40,
-    58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103, 104,
-    103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
+    58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103,
+    104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
 ];
 
 /// Facts about an encoded file.
@@ -114,12 +114,8 @@ mod tests {
         let picture = Bitmap::from_u8(64, 48, Channels::Rgb, samples).expect("the right number");
         for quality in [10, 35, 50, 75, 90, 97] {
             for progressive in [false, true] {
-                let encoding = Encoding::Jpeg {
-                    quality,
-                    subsampling: Subsampling::S420,
-                    progressive,
-                    optimise: false,
-                };
+                let encoding =
+                    Encoding::Jpeg { quality, subsampling: Subsampling::S420, progressive, optimise: false };
                 let bytes = encode(&picture, &EncodeOptions::new(encoding)).expect("a file");
                 let file = EncodedFile::of(&bytes);
                 assert_eq!(file.format, Some(Format::Jpeg));
@@ -131,7 +127,13 @@ mod tests {
 
     #[test]
     fn damaged_headers_have_no_table() {
-        for bytes in [&b""[..], b"\xff\xd8\xff", b"\xff\xd8\xff\xdb\0", b"\xff\xd8\xff\xdb\0\x01", b"\xff\xd8\xff\xff\xff"] {
+        for bytes in [
+            &b""[..],
+            b"\xff\xd8\xff",
+            b"\xff\xd8\xff\xdb\0",
+            b"\xff\xd8\xff\xdb\0\x01",
+            b"\xff\xd8\xff\xff\xff",
+        ] {
             assert_eq!(EncodedFile::of(bytes).quantisation, None);
         }
         // A length shorter than itself and one that reaches beyond the end.

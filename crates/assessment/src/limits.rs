@@ -96,7 +96,9 @@ pub enum LimitError {
         most: String,
     },
     /// Nothing could pass.
-    #[error("`measures.{name}.min` is `{min}` and its `max` is `{max}`; the least must not be more than the most")]
+    #[error(
+        "`measures.{name}.min` is `{min}` and its `max` is `{max}`; the least must not be more than the most"
+    )]
     Crossed {
         /// The measure.
         name: String,
@@ -265,14 +267,18 @@ mod tests {
         assert_eq!(changed.backdrop(), [240; 3]);
         assert_eq!(changed.of("noise").expect("a measure").max, Some(2.5));
         assert_eq!(changed.of("subject_fill").expect("a measure").min, None);
-        assert_eq!(changed.of("subject_fill").expect("a measure").max, Limits::default().of("subject_fill").expect("a measure").max);
+        assert_eq!(
+            changed.of("subject_fill").expect("a measure").max,
+            Limits::default().of("subject_fill").expect("a measure").max
+        );
         assert_eq!(changed.of("sharpness"), Limits::default().of("sharpness"));
         assert_eq!(Limits::default().merged(&json!({})), Ok(Limits::default()));
     }
 
     #[test]
     fn limits_survive_being_stored() {
-        let limits = Limits::default().merged(&json!({"measures": {"noise": {"max": 2.5}}})).expect("good limits");
+        let limits =
+            Limits::default().merged(&json!({"measures": {"noise": {"max": 2.5}}})).expect("good limits");
         let text = serde_json::to_string(&limits).expect("JSON");
         assert_eq!(serde_json::from_str::<Limits>(&text).expect("the same"), limits);
         assert_eq!(serde_json::from_str::<Limits>("{}").expect("defaults"), Limits::default());
@@ -282,16 +288,31 @@ mod tests {
     fn wrong_limits_are_refused_by_name() {
         for (changes, said) in [
             (json!([]), "`limits` must be an object, not `[]`"),
-            (json!({"colour": 1}), "there is no limit `colour`; there are `backdrop`, `pass_score`, `measures`"),
+            (
+                json!({"colour": 1}),
+                "there is no limit `colour`; there are `backdrop`, `pass_score`, `measures`",
+            ),
             (json!({"backdrop": "white"}), "`backdrop` must be a colour such as `#ffffff`, not `\"white\"`"),
             (json!({"backdrop": "#+fffff"}), "`backdrop` must be a colour"),
             (json!({"pass_score": 2}), "`pass_score` is `2`; 0 to 1 are allowed"),
             (json!({"measures": {"nose": {}}}), "there is no limit `nose`; there are `subject_presence`"),
-            (json!({"measures": {"noise": {"most": 1}}}), "there is no limit `measures.noise.most`; there are `min`"),
+            (
+                json!({"measures": {"noise": {"most": 1}}}),
+                "there is no limit `measures.noise.most`; there are `min`",
+            ),
             (json!({"measures": {"noise": {"max": -1}}}), "`measures.noise.max` is `-1`; 0 to"),
-            (json!({"measures": {"noise": {"max": "1"}}}), "`measures.noise.max` must be a number, not `\"1\"`"),
-            (json!({"measures": {"noise": {"weight": 11}}}), "`measures.noise.weight` is `11`; 0 to 10 are allowed"),
-            (json!({"measures": {"subject_fill": {"min": 90, "max": 80}}}), "the least must not be more than the most"),
+            (
+                json!({"measures": {"noise": {"max": "1"}}}),
+                "`measures.noise.max` must be a number, not `\"1\"`",
+            ),
+            (
+                json!({"measures": {"noise": {"weight": 11}}}),
+                "`measures.noise.weight` is `11`; 0 to 10 are allowed",
+            ),
+            (
+                json!({"measures": {"subject_fill": {"min": 90, "max": 80}}}),
+                "the least must not be more than the most",
+            ),
         ] {
             let error = Limits::default().merged(&changes).expect_err("wrong limits").to_string();
             assert!(error.contains(said), "{error}");

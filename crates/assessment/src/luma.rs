@@ -9,8 +9,8 @@ pub(crate) fn luma(samples: &[u8], channels: usize) -> Vec<u8> {
 #[inline]
 pub(crate) fn of(pixel: &[u8]) -> u8 {
     // 65,536ths that add up to one, so that white stays white.
-    ((13_933 * u32::from(pixel[0]) + 46_871 * u32::from(pixel[1]) + 4_732 * u32::from(pixel[2]) + 32_768) >> 16)
-        as u8
+    ((13_933 * u32::from(pixel[0]) + 46_871 * u32::from(pixel[1]) + 4_732 * u32::from(pixel[2]) + 32_768)
+        >> 16) as u8
 }
 
 #[cfg(test)]

@@ -45,14 +45,20 @@ const ALWAYS: Gates = Gates { product_photography: Role::Counts, cut_out: Role::
 /// Taken in every task, and alone enough to fail.
 const ALWAYS_GATE: Gates = Gates { product_photography: Role::Gate, cut_out: Role::Gate, other: Role::Gate };
 /// Taken where there is a subject to find.
-const SUBJECT: Gates = Gates { product_photography: Role::Counts, cut_out: Role::Counts, other: Role::Absent };
+const SUBJECT: Gates =
+    Gates { product_photography: Role::Counts, cut_out: Role::Counts, other: Role::Absent };
 /// Taken where there is a subject to find, and alone enough to fail.
-const SUBJECT_GATE: Gates = Gates { product_photography: Role::Gate, cut_out: Role::Gate, other: Role::Absent };
+const SUBJECT_GATE: Gates =
+    Gates { product_photography: Role::Gate, cut_out: Role::Gate, other: Role::Absent };
 /// Taken where a backdrop is to be seen.
-const BACKDROP: Gates = Gates { product_photography: Role::Counts, cut_out: Role::Absent, other: Role::Absent };
+const BACKDROP: Gates =
+    Gates { product_photography: Role::Counts, cut_out: Role::Absent, other: Role::Absent };
 /// Taken where a backdrop is to be seen, and alone enough to fail.
-const BACKDROP_GATE: Gates = Gates { product_photography: Role::Gate, cut_out: Role::Absent, other: Role::Absent };
+const BACKDROP_GATE: Gates =
+    Gates { product_photography: Role::Gate, cut_out: Role::Absent, other: Role::Absent };
 /// Taken where there is to be none.
-const CUT_OUT: Gates = Gates { product_photography: Role::Absent, cut_out: Role::Counts, other: Role::Absent };
+const CUT_OUT: Gates =
+    Gates { product_photography: Role::Absent, cut_out: Role::Counts, other: Role::Absent };
 /// Taken where there is to be none, and alone enough to fail.
-const CUT_OUT_GATE: Gates = Gates { product_photography: Role::Absent, cut_out: Role::Gate, other: Role::Absent };
+const CUT_OUT_GATE: Gates =
+    Gates { product_photography: Role::Absent, cut_out: Role::Gate, other: Role::Absent };

@@ -103,7 +103,10 @@ pub(super) const PURITY: Measure = Measure {
             let worst = tiles.iter().max_by(|a, b| off(a).total_cmp(&off(b)));
             Measurement::new(f64::from(ciede2000(middle, wanted)), confidence)
                 .at(worst.map(|tile| scene.work.region(tile.rect, scene.size())))
-                .with(format!("The backdrop's middle colour is L* {:.1}, a* {:.1}, b* {:.1}.", middle[0], middle[1], middle[2]))
+                .with(format!(
+                    "The backdrop's middle colour is L* {:.1}, a* {:.1}, b* {:.1}.",
+                    middle[0], middle[1], middle[2]
+                ))
                 .with(format!("Its middle sample values are {}.", hex(middle_rgb(tiles))))
         })
     },
@@ -216,9 +219,8 @@ fn tiles(scene: &Scene<'_>) -> Result<Vec<Tile>, String> {
         Err(reason) => return Err(reason.clone()),
     };
     let band = (EDGE_BAND / work.mean_scale()).clamp(4.0, EDGE_BAND) as f32;
-    let is_backdrop = |at: usize| {
-        subject.is_none_or(|subject| subject.is_backdrop[at] && subject.distance[at] >= band)
-    };
+    let is_backdrop =
+        |at: usize| subject.is_none_or(|subject| subject.is_backdrop[at] && subject.distance[at] >= band);
     let side = (work.width.min(work.height) / 40).clamp(4, 16);
     let mut tiles = Vec::new();
     for top in (0..work.height / side).map(|row| row * side) {
@@ -239,8 +241,10 @@ fn tiles(scene: &Scene<'_>) -> Result<Vec<Tile>, String> {
         }
     }
     if tiles.len() < LEAST_TILES {
-        return Err("The subject leaves too little of the backdrop to measure; give the picture more room around it."
-            .to_owned());
+        return Err(
+            "The subject leaves too little of the backdrop to measure; give the picture more room around it."
+                .to_owned(),
+        );
     }
     Ok(tiles)
 }

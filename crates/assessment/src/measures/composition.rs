@@ -41,7 +41,9 @@ pub(super) const PRESENCE: Measure = Measure {
                 "too_large",
                 format!("The subject covers {value} of the picture ({limit}). Give it more room."),
             ),
-            Side::Within => telling("missing", format!("The subject covers {value} of the picture ({limit}).")),
+            Side::Within => {
+                telling("missing", format!("The subject covers {value} of the picture ({limit})."))
+            }
         }
     },
 };
@@ -88,7 +90,10 @@ pub(super) const CUT_OFF: Measure = Measure {
                     told.place
                 ),
             ),
-            _ => telling("cut_off", format!("The whole subject is in the frame: it touches {value} of any side ({limit}).")),
+            _ => telling(
+                "cut_off",
+                format!("The whole subject is in the frame: it touches {value} of any side ({limit})."),
+            ),
         }
     },
 };
@@ -109,13 +114,13 @@ pub(super) const FILL: Measure = Measure {
     take: |scene| {
         with_subject(scene, |subject| {
             let (across, down) = shares(scene, subject);
-            Measurement::new(100.0 * across.max(down), subject.confidence)
-                .at(scene.subject_region())
-                .with(format!(
+            Measurement::new(100.0 * across.max(down), subject.confidence).at(scene.subject_region()).with(
+                format!(
                     "The subject takes {} % of the width and {} % of the height.",
                     figure(100.0 * across),
                     figure(100.0 * down)
-                ))
+                ),
+            )
         })
     },
     tell: |told| {
@@ -123,13 +128,19 @@ pub(super) const FILL: Measure = Measure {
         match told.side {
             Side::Below => telling(
                 "too_small",
-                format!("The subject fills {value} of the frame ({limit}). Place it on the canvas with smaller margins."),
+                format!(
+                    "The subject fills {value} of the frame ({limit}). Place it on the canvas with smaller margins."
+                ),
             ),
             Side::Above => telling(
                 "too_large",
-                format!("The subject fills {value} of the frame ({limit}). Place it on the canvas with wider margins."),
+                format!(
+                    "The subject fills {value} of the frame ({limit}). Place it on the canvas with wider margins."
+                ),
             ),
-            Side::Within => telling("too_small", format!("The subject fills {value} of the frame ({limit}).")),
+            Side::Within => {
+                telling("too_small", format!("The subject fills {value} of the frame ({limit})."))
+            }
         }
     },
 };
@@ -150,13 +161,15 @@ pub(super) const CENTRING: Measure = Measure {
     take: |scene| {
         with_subject(scene, |subject| {
             let (x, y) = offsets(scene, subject);
-            Measurement::new(100.0 * x.abs().max(y.abs()), subject.confidence).at(scene.subject_region()).with(format!(
-                "Its middle is {} % of the width {} and {} % of the height {} the middle.",
-                figure(100.0 * x.abs()),
-                if x < 0.0 { "left of" } else { "right of" },
-                figure(100.0 * y.abs()),
-                if y < 0.0 { "above" } else { "below" },
-            ))
+            Measurement::new(100.0 * x.abs().max(y.abs()), subject.confidence)
+                .at(scene.subject_region())
+                .with(format!(
+                    "Its middle is {} % of the width {} and {} % of the height {} the middle.",
+                    figure(100.0 * x.abs()),
+                    if x < 0.0 { "left of" } else { "right of" },
+                    figure(100.0 * y.abs()),
+                    if y < 0.0 { "above" } else { "below" },
+                ))
         })
     },
     tell: |told| {
@@ -164,17 +177,18 @@ pub(super) const CENTRING: Measure = Measure {
         if told.side != Side::Above {
             return telling("off_centre", format!("The subject is in the middle within {value} ({limit})."));
         }
-        let towards = told.scene.found.subject.as_ref().map_or("aside", |subject| {
-            match offsets(told.scene, subject) {
+        let towards =
+            told.scene.found.subject.as_ref().map_or("aside", |subject| match offsets(told.scene, subject) {
                 (x, y) if x.abs() >= y.abs() && x < 0.0 => "to the left",
                 (x, y) if x.abs() >= y.abs() => "to the right",
                 (_, y) if y < 0.0 => "upwards",
                 _ => "downwards",
-            }
-        });
+            });
         telling(
             "off_centre",
-            format!("The subject is {value} off the middle {towards} ({limit}). Place it in the middle of the canvas."),
+            format!(
+                "The subject is {value} off the middle {towards} ({limit}). Place it in the middle of the canvas."
+            ),
         )
     },
 };

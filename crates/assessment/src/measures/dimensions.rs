@@ -27,8 +27,16 @@ pub(super) const RESOLUTION: Measure = Measure {
     tell: |told| {
         let (value, limit) = (told.value(), told.limit());
         match told.side {
-            Side::Below => telling("too_small", format!("The longest side is {value} ({limit}). Use a larger original; enlarging adds no detail.")),
-            Side::Above => telling("too_large", format!("The longest side is {value} ({limit}). Scale the picture down.")),
+            Side::Below => telling(
+                "too_small",
+                format!(
+                    "The longest side is {value} ({limit}). Use a larger original; enlarging adds no detail."
+                ),
+            ),
+            Side::Above => telling(
+                "too_large",
+                format!("The longest side is {value} ({limit}). Scale the picture down."),
+            ),
             Side::Within => telling("too_small", format!("The longest side is {value} ({limit}).")),
         }
     },
@@ -56,8 +64,14 @@ pub(super) const ASPECT: Measure = Measure {
     tell: |told| {
         let (value, limit) = (told.value(), told.limit());
         match told.side {
-            Side::Below => telling("too_narrow", format!("Width over height is {value} ({limit}). Place the subject on a wider canvas.")),
-            Side::Above => telling("too_wide", format!("Width over height is {value} ({limit}). Place the subject on a higher canvas.")),
+            Side::Below => telling(
+                "too_narrow",
+                format!("Width over height is {value} ({limit}). Place the subject on a wider canvas."),
+            ),
+            Side::Above => telling(
+                "too_wide",
+                format!("Width over height is {value} ({limit}). Place the subject on a higher canvas."),
+            ),
             Side::Within => telling("too_narrow", format!("Width over height is {value} ({limit}).")),
         }
     },

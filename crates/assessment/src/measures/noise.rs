@@ -33,7 +33,9 @@ pub(super) const NOISE: Measure = Measure {
         remedy: Action::Retouch,
     },
     take: |scene| match scene.grain() {
-        Some(grain) => Measurement::new(grain.sigma, 0.8 * scene.inside_confidence()).at(Some(grain.region)).into(),
+        Some(grain) => {
+            Measurement::new(grain.sigma, 0.8 * scene.inside_confidence()).at(Some(grain.region)).into()
+        }
         None => Finding::Unmeasured(format!(
             "No smooth place of {} is large enough to measure grain in.",
             scene.whole()
@@ -44,9 +46,13 @@ pub(super) const NOISE: Measure = Measure {
         match told.side {
             Side::Above => telling(
                 "grain",
-                format!("There is grain of {value} even in the smoothest parts ({limit}). Take noise out, or expose longer at a lower sensitivity."),
+                format!(
+                    "There is grain of {value} even in the smoothest parts ({limit}). Take noise out, or expose longer at a lower sensitivity."
+                ),
             ),
-            _ => telling("grain", format!("There is little grain: {value} in the smoothest parts ({limit}).")),
+            _ => {
+                telling("grain", format!("There is little grain: {value} in the smoothest parts ({limit})."))
+            }
         }
     },
 };

@@ -39,9 +39,21 @@ pub(super) const CHANGE: Measure = Measure {
     tell: |told| {
         let (value, limit) = (told.value(), told.limit());
         match told.side {
-            Side::Below => telling("unchanged", format!("The picture is nearly its input: {value} of it differs ({limit}). Check that the work was done and that the right file was sent.")),
-            Side::Above => telling("changed", format!("{value} of the picture differs from its input ({limit}). Check that it shows the same product.")),
-            Side::Within => telling("unchanged", format!("{value} of the picture differs from its input ({limit}).")),
+            Side::Below => telling(
+                "unchanged",
+                format!(
+                    "The picture is nearly its input: {value} of it differs ({limit}). Check that the work was done and that the right file was sent."
+                ),
+            ),
+            Side::Above => telling(
+                "changed",
+                format!(
+                    "{value} of the picture differs from its input ({limit}). Check that it shows the same product."
+                ),
+            ),
+            Side::Within => {
+                telling("unchanged", format!("{value} of the picture differs from its input ({limit})."))
+            }
         }
     },
 };
@@ -70,7 +82,8 @@ fn compare(scene: &Scene<'_>, reference: &Bitmap, made: &[u8], given: &[u8]) -> 
     });
     let mut found = Measurement::new(100.0 * f64::from(changed) / f64::from(SIDE * SIDE), 0.9).at(region);
     if let (Some(a), Some(b)) = (difference_hash(scene.picture), difference_hash(reference)) {
-        found = found.with(format!("The difference hashes of both differ in {} of 64 bits.", (a ^ b).count_ones()));
+        found = found
+            .with(format!("The difference hashes of both differ in {} of 64 bits.", (a ^ b).count_ones()));
     }
     found.into()
 }

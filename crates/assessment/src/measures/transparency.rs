@@ -34,9 +34,14 @@ pub(super) const CLEARNESS: Measure = Measure {
         match told.side {
             Side::Below => telling(
                 "opaque",
-                format!("The background is not transparent: {value} of the picture is ({limit}). Cut the subject out, and write a format that holds alpha."),
+                format!(
+                    "The background is not transparent: {value} of the picture is ({limit}). Cut the subject out, and write a format that holds alpha."
+                ),
             ),
-            Side::Above => telling("empty", format!("{value} of the picture is transparent ({limit}). Crop to the subject.")),
+            Side::Above => telling(
+                "empty",
+                format!("{value} of the picture is transparent ({limit}). Crop to the subject."),
+            ),
             Side::Within => telling("opaque", format!("{value} of the picture is transparent ({limit}).")),
         }
     },
@@ -75,7 +80,8 @@ pub(super) const RESIDUE: Measure = Measure {
         }
         if away == 0 {
             return Finding::Unmeasured(
-                "The subject leaves no background to measure; give the picture more room around it.".to_owned(),
+                "The subject leaves no background to measure; give the picture more room around it."
+                    .to_owned(),
             );
         }
         let region = bounds.map(|(left, top, right, bottom)| {
@@ -94,9 +100,15 @@ pub(super) const RESIDUE: Measure = Measure {
         match told.side {
             Side::Above => telling(
                 "residue",
-                format!("A faint veil is left on {value} of the transparent background ({limit}), {}. Cut out with harder edges, or drop faint alpha.", told.place),
+                format!(
+                    "A faint veil is left on {value} of the transparent background ({limit}), {}. Cut out with harder edges, or drop faint alpha.",
+                    told.place
+                ),
             ),
-            _ => telling("residue", format!("The transparent background is clean: {value} of it is veiled ({limit}).")),
+            _ => telling(
+                "residue",
+                format!("The transparent background is clean: {value} of it is veiled ({limit})."),
+            ),
         }
     },
 };
@@ -132,7 +144,8 @@ pub(super) const HIDDEN_COLOUR: Measure = Measure {
             return unmeasured(scene);
         }
         let width = scene.picture.width() as usize;
-        let region = first.map(|at| Region { x: (at % width) as u32, y: (at / width) as u32, width: 1, height: 1 });
+        let region =
+            first.map(|at| Region { x: (at % width) as u32, y: (at / width) as u32, width: 1, height: 1 });
         Measurement::new(100.0 * coloured as f64 / clear as f64, 1.0).at(region).into()
     },
     tell: |told| {
@@ -140,9 +153,14 @@ pub(super) const HIDDEN_COLOUR: Measure = Measure {
         match told.side {
             Side::Above => telling(
                 "hidden_colour",
-                format!("{value} of what is transparent still holds the old background's colours ({limit}). Export it again without hidden colours."),
+                format!(
+                    "{value} of what is transparent still holds the old background's colours ({limit}). Export it again without hidden colours."
+                ),
             ),
-            _ => telling("hidden_colour", format!("Nothing is hidden under the transparency: {value} holds a colour ({limit}).")),
+            _ => telling(
+                "hidden_colour",
+                format!("Nothing is hidden under the transparency: {value} holds a colour ({limit})."),
+            ),
         }
     },
 };

@@ -80,7 +80,8 @@ fn scrambled(value: u64) -> u64 {
 
 /// About normal, with a standard deviation of 1.
 fn chance(at: u64) -> f32 {
-    (0..4).map(|k| (scrambled(4 * at + k) >> 40) as f32 / (1u64 << 24) as f32 - 0.5).sum::<f32>() * 3f32.sqrt()
+    (0..4).map(|k| (scrambled(4 * at + k) >> 40) as f32 / (1u64 << 24) as f32 - 0.5).sum::<f32>()
+        * 3f32.sqrt()
 }
 
 impl Shot {
@@ -163,10 +164,11 @@ impl Shot {
 fn blocked(shot: &Shot) -> Bitmap {
     let clean = shot.photograph();
     let encoding =
-        Encoding::Jpeg { quality: 14, subsampling: Subsampling::S444, progressive: false, optimise: false };
+        Encoding::Jpeg { quality: 5, subsampling: Subsampling::S444, progressive: false, optimise: false };
     let bytes = encode(&clean, &EncodeOptions::new(encoding)).expect("a file");
     let coarse = decode(&bytes, &DecodeOptions::default()).expect("a picture").bitmap;
-    let (Samples::U8(mut samples), Samples::U8(coarse)) = (clean.into_samples(), coarse.into_samples()) else {
+    let (Samples::U8(mut samples), Samples::U8(coarse)) = (clean.into_samples(), coarse.into_samples())
+    else {
         panic!("8 bit");
     };
     for (at, pixel) in samples.chunks_exact_mut(3).enumerate() {
@@ -195,7 +197,12 @@ pub fn cases() -> Vec<Case> {
         file: png(),
     };
     let coarse_table = {
-        let encoding = Encoding::Jpeg { quality: 60, subsampling: Subsampling::S444, progressive: false, optimise: false };
+        let encoding = Encoding::Jpeg {
+            quality: 60,
+            subsampling: Subsampling::S444,
+            progressive: false,
+            optimise: false,
+        };
         let bytes = encode(&SHOT.photograph(), &EncodeOptions::new(encoding)).expect("a file");
         EncodedFile::of(&bytes)
     };
@@ -216,9 +223,13 @@ pub fn cases() -> Vec<Case> {
         shot(
             "interrupted_backdrop",
             "background_extent",
-            Shot { backdrop: |x, _| [if x < 0.30 { 96.0 } else { 255.0 }; 3], ..SHOT },
+            Shot { backdrop: |x, _| [if x < 0.38 { 96.0 } else { 255.0 }; 3], ..SHOT },
         ),
-        shot("off_white_backdrop", "background_purity", Shot { backdrop: |_, _| [247.0, 247.0, 245.0], ..SHOT }),
+        shot(
+            "off_white_backdrop",
+            "background_purity",
+            Shot { backdrop: |_, _| [247.0, 247.0, 245.0], ..SHOT },
+        ),
         shot(
             "uneven_backdrop",
             "background_uniformity",
@@ -241,17 +252,13 @@ pub fn cases() -> Vec<Case> {
             },
         ),
         shot("blurred", "sharpness", Shot { blur: 4.5, ..SHOT }),
-        shot(
-            "dark",
-            "exposure",
-            Shot { paint: |colour, _, _, _| colour.map(|c| 8.0 + 0.16 * c), ..SHOT },
-        ),
+        shot("dark", "exposure", Shot { paint: |colour, _, _, _| colour.map(|c| 8.0 + 0.08 * c), ..SHOT }),
         shot(
             "clipped_highlights",
             "clipped_highlights",
             Shot {
                 paint: |colour, u, v, _| {
-                    let share = 1.25 * (-((u / 0.13).powi(4) + ((v - 0.38) / 0.06).powi(4))).exp();
+                    let share = 1.6 * (-((u / 0.16).powi(2) + ((v - 0.36) / 0.09).powi(2))).exp();
                     mix(colour, [255.0; 3], share.min(1.0)).map(|c| if share >= 1.0 { 300.0 } else { c })
                 },
                 ..SHOT
@@ -262,7 +269,7 @@ pub fn cases() -> Vec<Case> {
             "clipped_shadows",
             Shot {
                 paint: |colour, u, v, _| {
-                    let share = 1.3 * (-((u / 0.2).powi(4) + ((v + 0.23) / 0.1).powi(4))).exp();
+                    let share = 2.5 * (-((u / 0.2).powi(4) + ((v + 0.23) / 0.1).powi(4))).exp();
                     mix(colour, [0.0; 3], share.min(1.0)).map(|c| if share >= 1.0 { -40.0 } else { c })
                 },
                 ..SHOT
@@ -279,7 +286,8 @@ pub fn cases() -> Vec<Case> {
         shot("wide", "aspect_ratio", Shot { width: 2600, middle: (1300.0, 600.0), ..SHOT }),
         Case { reference: SHOT.photograph(), ..shot("unchanged", "change_from_input", SHOT) },
         Case {
-            picture: Bitmap::from_u8(1200, 1200, Channels::Rgb, vec![255; 1200 * 1200 * 3]).expect("the right number"),
+            picture: Bitmap::from_u8(1200, 1200, Channels::Rgb, vec![255; 1200 * 1200 * 3])
+                .expect("the right number"),
             ..shot("empty", "subject_presence", SHOT)
         },
     ];
