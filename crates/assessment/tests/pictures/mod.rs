@@ -63,7 +63,11 @@ fn rounded(x: f32, y: f32, half: (f32, f32), radius: f32) -> f32 {
 
 /// How much of an edge blurred by `sigma` covers a place at that distance; a logistic curve stands for the error function.
 fn cover(distance: f32, sigma: f32) -> f32 {
-    1.0 / (1.0 + (1.702 * distance / sigma).clamp(-60.0, 60.0).exp())
+    match distance / sigma {
+        far if far > 12.0 => 0.0,
+        far if far < -12.0 => 1.0,
+        near => 1.0 / (1.0 + (1.702 * near).exp()),
+    }
 }
 
 fn mix(under: [f32; 3], over: [f32; 3], share: f32) -> [f32; 3] {
@@ -133,9 +137,14 @@ impl Shot {
                 if let Some((width, colour)) = self.ring {
                     backdrop = mix(backdrop, colour, cover(distance - width, self.blur));
                 }
-                let grain = self.grain * chance(u64::from(y) << 32 | u64::from(x));
-                let product = (self.paint)(self.product(u, v), u, v, distance).map(|c| c + grain);
-                out.push((product, backdrop, cover(distance, self.blur)));
+                let share = cover(distance, self.blur);
+                let product = if share > 0.0 {
+                    let grain = self.grain * chance(u64::from(y) << 32 | u64::from(x));
+                    (self.paint)(self.product(u, v), u, v, distance).map(|c| c + grain)
+                } else {
+                    [0.0; 3]
+                };
+                out.push((product, backdrop, share));
             }
         }
         out
@@ -160,11 +169,18 @@ impl Shot {
     }
 }
 
-/// The product with its inside taken from a coarse JPEG of it.
-fn blocked(shot: &Shot) -> Bitmap {
+/// The product, of a softly mottled material, with its inside taken from a coarse JPEG of it.
+fn blocked() -> Bitmap {
+    let shot = Shot {
+        paint: |colour, u, v, _| {
+            let mottle = 16.0 * (u * 130.0).sin() * (v * 110.0).sin();
+            colour.map(|c| c + mottle)
+        },
+        ..SHOT
+    };
     let clean = shot.photograph();
     let encoding =
-        Encoding::Jpeg { quality: 5, subsampling: Subsampling::S444, progressive: false, optimise: false };
+        Encoding::Jpeg { quality: 10, subsampling: Subsampling::S444, progressive: false, optimise: false };
     let bytes = encode(&clean, &EncodeOptions::new(encoding)).expect("a file");
     let coarse = decode(&bytes, &DecodeOptions::default()).expect("a picture").bitmap;
     let (Samples::U8(mut samples), Samples::U8(coarse)) = (clean.into_samples(), coarse.into_samples())
@@ -277,7 +293,7 @@ pub fn cases() -> Vec<Case> {
         ),
         shot("noise", "noise", Shot { grain: 7.0, ..SHOT }),
         Case { file: coarse_table, ..shot("coarse_jpeg", "jpeg_quality", SHOT) },
-        Case { picture: blocked(&SHOT), ..shot("blocks", "compression_blocking", SHOT) },
+        Case { picture: blocked(), ..shot("blocks", "compression_blocking", SHOT) },
         shot(
             "low_resolution",
             "resolution",
