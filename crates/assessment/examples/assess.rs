@@ -35,7 +35,8 @@ fn main() -> ExitCode {
         let start = Instant::now();
         let report = assess(&picture, &EncodedFile::of(&bytes), None, &task, &Limits::default());
         let score = report.score.map_or_else(|| "none".to_owned(), |score| format!("{score:.2}"));
-        println!("{path}: {:?}, score {score}, {} ms", report.action, start.elapsed().as_millis());
+        let action = report.action.map_or("no verdict", |action| action.name());
+        println!("{path}: {action}, score {score}, {} ms", start.elapsed().as_millis());
         for reading in &report.readings {
             let value = reading.value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
             println!("  {:<24} {value:>9} {:<14?} {}", reading.code, reading.outcome, reading.sentence);

@@ -31,6 +31,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         let small = resize(&case.picture, w, h, Filter::Box)?.into_rgba();
         let (x, y) = (index as u32 % COLUMNS * CELL + 4, index as u32 / COLUMNS * CELL + 4);
         sheet = lay_over(&sheet, &place(width, height, &small, i64::from(x), i64::from(y))?)?;
+        let start = std::time::Instant::now();
+        let report = assessment::assess(
+            &case.picture,
+            &case.file,
+            Some(&case.reference),
+            &case.task,
+            &Default::default(),
+        );
+        let values: Vec<String> = report
+            .readings
+            .iter()
+            .map(|r| format!("{}={}", r.code, r.value.map_or("-".to_owned(), |v| format!("{v:.2}"))))
+            .collect();
+        println!("{} ms {}", start.elapsed().as_millis(), values.join(" "));
         println!(
             "{} {}: {}, fails {}",
             index / COLUMNS as usize,

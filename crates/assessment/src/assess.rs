@@ -3,7 +3,7 @@
 use pixels::Bitmap;
 
 use crate::measure::{Finding, Measure, Role, Side, Told};
-use crate::measures::ALL;
+use crate::measures::{ALL, SUBJECT_CODE};
 use crate::scene::Scene;
 use crate::{Action, EncodedFile, GateFailure, Issue, Limits, Outcome, Reading, Report, Summary, Task};
 
@@ -120,21 +120,26 @@ fn conclude(task: Task, readings: Vec<Reading>, issues: Vec<Issue>, limits: &Lim
             Outcome::NotMeasurable => summary.not_measurable += 1,
         }
     }
-    let score = (all > 0.0).then(|| (reached / all).clamp(0.0, 1.0));
     let gate_failures: Vec<GateFailure> = issues
         .iter()
         .filter(|issue| issue.is_gate)
         .map(|issue| GateFailure { code: issue.measure, detail: issue.detail.clone() })
         .collect();
-    let passed = gate_failures.is_empty() && score.is_none_or(|score| score >= limits.pass_score());
-    let action = if passed {
-        Action::Accept
-    } else {
-        // What counts nothing sends nobody back to the studio.
-        let counts = |issue: &&Issue| limits.of(issue.measure).is_none_or(|bounds| bounds.weight > 0.0);
-        issues.iter().filter(counts).map(|issue| issue.remedy).max().unwrap_or(Action::Retouch)
-    };
+    // Without a look at the subject the rest says nothing of a product; a gate that failed says enough.
+    let is_blind = gate_failures.is_empty()
+        && readings.iter().any(|reading| {
+            reading.code == SUBJECT_CODE && reading.is_gate && reading.outcome == Outcome::NotMeasurable
+        });
+    let score = (all > 0.0 && !is_blind).then(|| (reached / all).clamp(0.0, 1.0));
+    let passed = score.map(|score| gate_failures.is_empty() && score >= limits.pass_score());
+    let action = passed.map(|passed| if passed { Action::Accept } else { remedy(&issues, limits) });
     Report { task, passed, score, readings, gate_failures, issues, strengths: Vec::new(), action, summary }
+}
+
+/// The costliest remedy among what failed and counts: what counts nothing sends nobody back to the studio.
+fn remedy(issues: &[Issue], limits: &Limits) -> Action {
+    let counts = |issue: &&Issue| limits.of(issue.measure).is_none_or(|bounds| bounds.weight > 0.0);
+    issues.iter().filter(counts).map(|issue| issue.remedy).max().unwrap_or(Action::Retouch)
 }
 
 impl Report {

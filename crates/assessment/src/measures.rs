@@ -13,6 +13,9 @@ mod originality;
 mod sharpness;
 mod transparency;
 
+/// The measure that says whether there is a subject at all.
+pub(crate) const SUBJECT_CODE: &str = composition::PRESENCE.info.code;
+
 /// All measures, in the order in which reports hold them.
 pub(crate) const ALL: &[Measure] = &[
     composition::PRESENCE,

@@ -98,10 +98,11 @@ pub struct Summary {
 pub struct Report {
     /// What the picture is meant for.
     pub task: Task,
-    /// No gate failed, and the score is at least what the limits ask for.
-    pub passed: bool,
-    /// The weights of the measures that passed over the weights of those that could be taken, 0.0..=1.0; `None` when all
-    /// of those weigh nothing.
+    /// Whether no gate failed and the score is at least what the limits ask for. `None`, as score and action are then, when
+    /// there is no verdict: the subject that the task asks for could not be looked for and no gate failed otherwise, or
+    /// nothing that could be measured weighs anything.
+    pub passed: Option<bool>,
+    /// The weights of the measures that passed over the weights of those that could be taken, 0.0..=1.0.
     pub score: Option<f64>,
     /// Every measure of the task, always in the same order.
     pub readings: Vec<Reading>,
@@ -112,7 +113,7 @@ pub struct Report {
     /// What is well within its limits, a sentence each, by weight.
     pub strengths: Vec<String>,
     /// What to do next.
-    pub action: Action,
+    pub action: Option<Action>,
     /// How many measures came out how.
     pub summary: Summary,
 }

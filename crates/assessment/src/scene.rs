@@ -93,6 +93,9 @@ pub(crate) struct Scene<'a> {
     /// Subject and backdrop.
     pub found: Found,
     eight: Cow<'a, [u8]>,
+    /// Column of the bounded picture of each of the picture's columns, and the same of rows.
+    columns: Vec<u32>,
+    rows: Vec<u32>,
     luma: OnceCell<Vec<u8>>,
     outline: OnceCell<Option<Outline>>,
     grain: OnceCell<Option<Grain>>,
@@ -114,7 +117,12 @@ impl<'a> Scene<'a> {
             Samples::U8(samples) => Cow::Borrowed(samples.as_slice()),
             Samples::U16(samples) => Cow::Owned(samples.iter().map(|&sample| to_u8(sample)).collect()),
         };
+        let steps = |side: u32, scale: f64, work: usize| {
+            (0..side).map(|at| ((f64::from(at) / scale) as u32).min(work as u32 - 1)).collect()
+        };
         Self {
+            columns: steps(picture.width(), work.scale.0, work.width),
+            rows: steps(picture.height(), work.scale.1, work.height),
             picture,
             file,
             reference,
@@ -160,24 +168,31 @@ impl<'a> Scene<'a> {
         self.grain.get_or_init(|| noise::grain(self)).as_ref()
     }
 
-    /// Rows of the picture as places in the bounded picture.
+    /// The bounded picture's row of one of the picture's.
     pub fn work_row(&self, y: usize) -> usize {
-        ((y as f64 / self.work.scale.1) as usize).min(self.work.height - 1)
+        self.rows[y] as usize
     }
 
-    /// Columns of the picture as places in the bounded picture.
+    /// The bounded picture's column of one of the picture's.
     pub fn work_column(&self, x: usize) -> usize {
-        ((x as f64 / self.work.scale.0) as usize).min(self.work.width - 1)
+        self.columns[x] as usize
+    }
+
+    /// Whether the whole picture stands for the subject: it could not be told from what is behind it. A picture that shows
+    /// nothing but its backdrop has no inside.
+    pub fn is_all_inside(&self) -> bool {
+        self.found.subject.is_err() && self.found.presence.is_none()
     }
 
     /// Whether a pixel of the picture lies in the subject and at least so many of its own pixels from the outline;
-    /// anywhere where no subject was found.
+    /// anywhere that is not clear where the whole picture stands for it.
     pub fn is_deep(&self, x: usize, y: usize, depth_px: f64) -> bool {
         match &self.found.subject {
             Ok(subject) => {
                 let at = self.work_row(y) * self.work.width + self.work_column(x);
                 f64::from(subject.distance[at]) * self.work.mean_scale() <= -depth_px
             }
+            Err(_) if !self.is_all_inside() => false,
             Err(_) => {
                 let count = self.picture.channels().count();
                 count == 3 || self.eight[4 * (y * self.picture.width() as usize + x) + 3] >= CLEAR_BELOW

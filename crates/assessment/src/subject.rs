@@ -148,16 +148,11 @@ fn without_shadow(work: &Work, alpha: &Mask, lab: &Lab) -> Vec<bool> {
             && (a - behind[1]).hypot(b - behind[2]) <= SHADOW_CHROMA
     };
     let mut inside = matte.clone();
-    let mut open: Vec<usize> = (0..inside.len()).filter(|&at| !matte[at]).collect();
+    // From the frame only: what an opening darkens towards is a highlight that runs out.
+    let outside = from_frame(width, height, |at| !matte[at]);
+    let mut open: Vec<usize> = (0..inside.len()).filter(|&at| outside[at]).collect();
     while let Some(at) = open.pop() {
-        let (x, y) = (at % width, at / width);
-        let around = [
-            (x > 0).then(|| at.wrapping_sub(1)),
-            (x + 1 < width).then_some(at + 1),
-            (y > 0).then(|| at.wrapping_sub(width)),
-            (y + 1 < height).then_some(at + width),
-        ];
-        for next in around.into_iter().flatten() {
+        for next in beside(at, width, height) {
             if inside[next] && (lightness[next] - lightness[at]).abs() <= SHADOW_STEP && is_shade(next) {
                 inside[next] = false;
                 open.push(next);
@@ -166,6 +161,43 @@ fn without_shadow(work: &Work, alpha: &Mask, lab: &Lab) -> Vec<bool> {
     }
     let count = |mask: &[bool]| mask.iter().filter(|&&inside| inside).count() as f64;
     if count(&inside) < (1.0 - MOST_SHADOW) * count(&matte) { matte } else { inside }
+}
+
+/// The pixels that share a side with one.
+pub(crate) fn beside(at: usize, width: usize, height: usize) -> impl Iterator<Item = usize> {
+    let (x, y) = (at % width, at / width);
+    [
+        (x > 0).then(|| at.wrapping_sub(1)),
+        (x + 1 < width).then_some(at + 1),
+        (y > 0).then(|| at.wrapping_sub(width)),
+        (y + 1 < height).then_some(at + width),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The chosen pixels that are connected to the frame through chosen pixels.
+pub(crate) fn from_frame(width: usize, height: usize, chosen: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut reached = vec![false; width * height];
+    let frame = (0..width)
+        .flat_map(|x| [x, (height - 1) * width + x])
+        .chain((0..height).flat_map(|y| [y * width, y * width + width - 1]));
+    let mut open: Vec<usize> = Vec::new();
+    for at in frame {
+        if chosen(at) && !reached[at] {
+            reached[at] = true;
+            open.push(at);
+        }
+    }
+    while let Some(at) = open.pop() {
+        for next in beside(at, width, height) {
+            if !reached[next] && chosen(next) {
+                reached[next] = true;
+                open.push(next);
+            }
+        }
+    }
+    reached
 }
 
 /// L* by means of three by three pixels, which halve the noise thrice over.

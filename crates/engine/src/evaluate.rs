@@ -238,7 +238,7 @@ async fn measure(shared: &Shared, evaluation: Evaluation, alone: bool) -> Result
     })
     .await;
     match worked {
-        Ok(Ok(report)) => Ok(told(report)),
+        Ok(Ok(report)) => told(report),
         Ok(Err(fault)) => Err(fail(fault.code, fault.message, fault.kind)),
         Err(panic) => {
             tracing::error!(%panic, "measuring a picture panicked");
@@ -254,18 +254,26 @@ async fn read(shared: &Shared, image: &Image) -> Result<bytes::Bytes, Failure> {
     })
 }
 
-/// A report in the words of the business.
-fn told(report: assessment::Report) -> Report {
-    Report {
-        passed: report.passed,
-        // Nothing that counts could be measured: nothing speaks against it.
-        score: report.score.unwrap_or(if report.passed { 1.0 } else { 0.0 }),
-        action: report.action.code().to_owned(),
+/// A report in the words of the business. Where there is no verdict, nothing that is worth its price was found: the
+/// evaluation fails, and says what could not be looked at.
+fn told(report: assessment::Report) -> Result<Report, Failure> {
+    let verdict = report.passed.zip(report.score).zip(report.action);
+    let Some(((passed, score), action)) = verdict else {
+        let why = report.readings.into_iter().find(|reading| reading.value.is_none() && reading.is_gate);
+        let why =
+            why.map_or_else(|| "nothing in it could be measured".to_owned(), |reading| reading.sentence);
+        let text = format!("there is no verdict on the picture: {why}");
+        return Err(fail("picture_not_measurable", text, Fault::Input));
+    };
+    Ok(Report {
+        passed,
+        score,
+        action: action.code().to_owned(),
         findings: report.readings.into_iter().map(finding).collect(),
         issues: report.issues.into_iter().map(|issue| issue.detail).collect(),
         strengths: report.strengths,
         gates: report.gate_failures.into_iter().map(|gate| gate.code.to_owned()).collect(),
-    }
+    })
 }
 
 fn finding(reading: Reading) -> Finding {

@@ -18,7 +18,7 @@ pub(super) const HALO: Measure = Measure {
         description: "Along how much of the outline a light or dark ring runs.",
         category: Category::Edges,
         unit: Unit::Percent,
-        bounds: Bounds::most(25.0, 2.0),
+        bounds: Bounds::most(40.0, 2.0),
         range: (0.0, 100.0),
         gates: SUBJECT,
         remedy: Action::Retouch,
@@ -29,7 +29,7 @@ pub(super) const HALO: Measure = Measure {
         if told.side != Side::Above {
             return telling(
                 "halo",
-                format!("The outline has no halo along all but {value} of it ({limit})."),
+                format!("There is no halo to speak of: a ring runs along {value} of the outline ({limit})."),
             );
         }
         let is_light = told.scene.outline().is_some_and(|outline| outline.halo.is_light);
@@ -53,7 +53,7 @@ pub(super) const FRINGE: Measure = Measure {
         description: "Along how much of the outline a ring runs whose colour neither the subject nor the backdrop has.",
         category: Category::Edges,
         unit: Unit::Percent,
-        bounds: Bounds::most(25.0, 2.0),
+        bounds: Bounds::most(40.0, 2.0),
         range: (0.0, 100.0),
         gates: SUBJECT,
         remedy: Action::Retouch,
@@ -72,7 +72,9 @@ pub(super) const FRINGE: Measure = Measure {
             ),
             _ => telling(
                 "fringe",
-                format!("The outline has no coloured fringe along all but {value} of it ({limit})."),
+                format!(
+                    "There is no coloured fringe to speak of: one runs along {value} of the outline ({limit})."
+                ),
             ),
         }
     },
@@ -82,7 +84,7 @@ fn ring(scene: &Scene<'_>, which: impl Fn(&crate::outline::Outline) -> Ring) -> 
     match (&scene.found.subject, scene.outline()) {
         (Err(reason), _) => Finding::Unmeasured(reason.clone()),
         (Ok(_), None) => Finding::Unmeasured(
-            "The subject is too thin or too small to look at its outline; give a larger picture of it."
+            "The subject's outline is too fine, or the picture too small, to look for a ring along it; give a larger picture."
                 .to_owned(),
         ),
         (Ok(subject), Some(outline)) => {

@@ -1,4 +1,4 @@
-//! How sharp the subject is: the blur of its sharpest edges.
+//! How sharp the subject is: the blur of its edges.
 
 use super::ALWAYS_GATE;
 use crate::limits::Bounds;
@@ -28,17 +28,17 @@ const OVER_GRAIN: f64 = 6.0;
 const GRAIN_STEP: f64 = 0.2;
 /// Edge pixels that are needed.
 const LEAST_EDGES: usize = 120;
-/// Share of the edges that are sharper than the value; a picture is as sharp as its sharpest parts.
-const SHARPEST: f64 = 0.2;
+/// Share of the steeper edges that are sharper than the value.
+const MIDDLE: f64 = 0.5;
 /// Blur counts as it is seen at this longest side.
 const SEEN_SIDE: f64 = 2000.0;
 
-/// Sigma of the Gaussian that blurs the sharpest fifth of the edges at most.
+/// Median sigma of the Gaussians that blur the steeper half of the edges.
 pub(super) const SHARPNESS: Measure = Measure {
     info: MeasureInfo {
         code: "sharpness",
         name: "Sharpness",
-        description: "How wide the sharpest fifth of the edges inside the subject is blurred at most, as the sigma of a \
+        description: "How wide the steeper half of the edges inside the subject is blurred in the middle, as the sigma of a \
                       Gaussian, seen at 2000 px on the longest side.",
         category: Category::Sharpness,
         unit: Unit::Pixels,
@@ -54,12 +54,12 @@ pub(super) const SHARPNESS: Measure = Measure {
             Side::Above => telling(
                 "blurred",
                 format!(
-                    "Even the sharpest edges of {whole} are blurred by {value} ({limit}). Use a sharper picture; sharpening brings no detail back."
+                    "The edges of {whole} are blurred by {value} ({limit}). Use a sharper picture; sharpening brings no detail back."
                 ),
             ),
             _ => telling(
                 "blurred",
-                format!("{} is sharp: its sharpest edges are blurred by {value} ({limit}).", upper(whole)),
+                format!("{} is sharp: its edges are blurred by {value} ({limit}).", upper(whole)),
             ),
         }
     },
@@ -102,7 +102,7 @@ fn take(scene: &Scene<'_>) -> Finding {
     let steep = quantile(&mut steps, 0.5).unwrap_or(0.0);
     let mut sigmas: Vec<f64> =
         edges.iter().filter(|edge| edge.step >= steep).map(|edge| edge.sigma).collect();
-    let sigma = quantile(&mut sigmas, SHARPEST).unwrap_or(0.0);
+    let sigma = quantile(&mut sigmas, MIDDLE).unwrap_or(0.0);
     let longest = f64::from(scene.picture.width().max(scene.picture.height()));
     let seen = sigma * (SEEN_SIDE / longest).min(1.0);
     let enough = (edges.len() as f64 / (8.0 * LEAST_EDGES as f64)).min(1.0);

@@ -63,7 +63,11 @@ fn rounded(x: f32, y: f32, half: (f32, f32), radius: f32) -> f32 {
 
 /// How much of an edge blurred by `sigma` covers a place at that distance; a logistic curve stands for the error function.
 fn cover(distance: f32, sigma: f32) -> f32 {
-    1.0 / (1.0 + (1.702 * distance / sigma).clamp(-60.0, 60.0).exp())
+    match distance / sigma {
+        far if far > 12.0 => 0.0,
+        far if far < -12.0 => 1.0,
+        near => 1.0 / (1.0 + (1.702 * near).exp()),
+    }
 }
 
 fn mix(under: [f32; 3], over: [f32; 3], share: f32) -> [f32; 3] {
@@ -133,9 +137,14 @@ impl Shot {
                 if let Some((width, colour)) = self.ring {
                     backdrop = mix(backdrop, colour, cover(distance - width, self.blur));
                 }
-                let grain = self.grain * chance(u64::from(y) << 32 | u64::from(x));
-                let product = (self.paint)(self.product(u, v), u, v, distance).map(|c| c + grain);
-                out.push((product, backdrop, cover(distance, self.blur)));
+                let share = cover(distance, self.blur);
+                let product = if share > 0.0 {
+                    let grain = self.grain * chance(u64::from(y) << 32 | u64::from(x));
+                    (self.paint)(self.product(u, v), u, v, distance).map(|c| c + grain)
+                } else {
+                    [0.0; 3]
+                };
+                out.push((product, backdrop, share));
             }
         }
         out
@@ -160,11 +169,18 @@ impl Shot {
     }
 }
 
-/// The product with its inside taken from a coarse JPEG of it.
-fn blocked(shot: &Shot) -> Bitmap {
+/// The product, of a softly mottled material, with its inside taken from a coarse JPEG of it.
+fn blocked() -> Bitmap {
+    let shot = Shot {
+        paint: |colour, u, v, _| {
+            let mottle = 16.0 * (u * 130.0).sin() * (v * 110.0).sin();
+            colour.map(|c| c + mottle)
+        },
+        ..SHOT
+    };
     let clean = shot.photograph();
     let encoding =
-        Encoding::Jpeg { quality: 14, subsampling: Subsampling::S444, progressive: false, optimise: false };
+        Encoding::Jpeg { quality: 10, subsampling: Subsampling::S444, progressive: false, optimise: false };
     let bytes = encode(&clean, &EncodeOptions::new(encoding)).expect("a file");
     let coarse = decode(&bytes, &DecodeOptions::default()).expect("a picture").bitmap;
     let (Samples::U8(mut samples), Samples::U8(coarse)) = (clean.into_samples(), coarse.into_samples())
@@ -223,7 +239,7 @@ pub fn cases() -> Vec<Case> {
         shot(
             "interrupted_backdrop",
             "background_extent",
-            Shot { backdrop: |x, _| [if x < 0.30 { 96.0 } else { 255.0 }; 3], ..SHOT },
+            Shot { backdrop: |x, _| [if x < 0.38 { 96.0 } else { 255.0 }; 3], ..SHOT },
         ),
         shot(
             "off_white_backdrop",
@@ -252,13 +268,13 @@ pub fn cases() -> Vec<Case> {
             },
         ),
         shot("blurred", "sharpness", Shot { blur: 4.5, ..SHOT }),
-        shot("dark", "exposure", Shot { paint: |colour, _, _, _| colour.map(|c| 8.0 + 0.16 * c), ..SHOT }),
+        shot("dark", "exposure", Shot { paint: |colour, _, _, _| colour.map(|c| 8.0 + 0.08 * c), ..SHOT }),
         shot(
             "clipped_highlights",
             "clipped_highlights",
             Shot {
                 paint: |colour, u, v, _| {
-                    let share = 1.25 * (-((u / 0.13).powi(4) + ((v - 0.38) / 0.06).powi(4))).exp();
+                    let share = 1.6 * (-((u / 0.16).powi(2) + ((v - 0.36) / 0.09).powi(2))).exp();
                     mix(colour, [255.0; 3], share.min(1.0)).map(|c| if share >= 1.0 { 300.0 } else { c })
                 },
                 ..SHOT
@@ -269,7 +285,7 @@ pub fn cases() -> Vec<Case> {
             "clipped_shadows",
             Shot {
                 paint: |colour, u, v, _| {
-                    let share = 1.3 * (-((u / 0.2).powi(4) + ((v + 0.23) / 0.1).powi(4))).exp();
+                    let share = 2.5 * (-((u / 0.2).powi(4) + ((v + 0.23) / 0.1).powi(4))).exp();
                     mix(colour, [0.0; 3], share.min(1.0)).map(|c| if share >= 1.0 { -40.0 } else { c })
                 },
                 ..SHOT
@@ -277,7 +293,7 @@ pub fn cases() -> Vec<Case> {
         ),
         shot("noise", "noise", Shot { grain: 7.0, ..SHOT }),
         Case { file: coarse_table, ..shot("coarse_jpeg", "jpeg_quality", SHOT) },
-        Case { picture: blocked(&SHOT), ..shot("blocks", "compression_blocking", SHOT) },
+        Case { picture: blocked(), ..shot("blocks", "compression_blocking", SHOT) },
         shot(
             "low_resolution",
             "resolution",
