@@ -38,6 +38,7 @@ pub use autoretouch::event::AutoRetouchEvents;
 pub use hosts::{Host, Hosts, NoHost};
 pub use openapi::{autoretouch_document, native_document};
 pub use operations::{Check, MetricsText, Readiness, operations_router};
+pub use runflow::dispatch::FACE as RUNFLOW_FACE;
 pub use runflow::event::RunflowEvents;
 pub use serve::{Serving, serve};
 pub use tls::{Tls, TlsFault};

@@ -20,6 +20,7 @@ pub struct Config {
     pub operations_listen: SocketAddr,
     pub base_url: String,
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub cors_origins: Vec<String>,
     pub data_dir: PathBuf,
     pub models_dir: PathBuf,
     pub secret_key_file: PathBuf,

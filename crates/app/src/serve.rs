@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::{ApiSettings, Check, Readiness, Serving, Tls};
 use blob::Blobs;
+use domain::event::Dialect;
 use domain::id::Ids as _;
 use domain::request::Face;
 use domain::run::RetryPolicy;
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, credit_micros};
 use crate::first_start::{self, Opened};
 use crate::ids::UuidV7;
 use crate::inspect::Inspector;
@@ -113,14 +114,18 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             evaluations: config.evaluations.at_once,
         },
     );
+    let wire = ApiSettings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        hosts: config.hosts.parse()?,
+        credit_micros: credit_micros(&config.accounts.credit_usd).context("`accounts.credit_usd` is no price")?,
+        cors_origins: config.cors_origins.clone(),
+        ..ApiSettings::default()
+    };
     let deliveries = Deliveries::start(
         DeliveryParts {
             store: Arc::clone(&opened.store),
             outbound: outside::outbound(config)?,
-            dialects: BTreeMap::from([(
-                Face::default(),
-                Arc::new(api::AutoRetouchEvents) as Arc<dyn domain::event::Dialect>,
-            )]),
+            dialects: dialects(&service, &wire),
             seal: Arc::new(opened.key.seal()),
             ids: Arc::new(UuidV7),
         },
@@ -143,15 +148,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(watch_queue(Arc::clone(&opened.store), engine.admission().clone(), page)),
         tokio::spawn(sweep(opened, keeping(config))),
     ];
-    let router = api::router(
-        service.clone(),
-        ApiSettings {
-            trusted_proxies: config.trusted_proxies.clone(),
-            hosts: config.hosts.parse()?,
-            ..ApiSettings::default()
-        },
-        readiness,
-    );
+    let router = api::router(service.clone(), wire, readiness);
     let (stop_http, stopped) = oneshot::channel::<()>();
     let limits = Serving { tls: tls.clone(), connections_max, ..Serving::default() };
     let http = tokio::spawn(api::serve(listener, router, limits, async {
@@ -170,6 +167,15 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         background,
         grace: Duration::from_secs(config.grace_seconds),
     })
+}
+
+/// The words of each face's messages.
+fn dialects(service: &Service, wire: &ApiSettings) -> BTreeMap<Face, Arc<dyn Dialect>> {
+    let runflow: Arc<dyn Dialect> = Arc::new(api::RunflowEvents::new(service.clone(), wire.clone()));
+    BTreeMap::from([
+        (Face::default(), Arc::new(api::AutoRetouchEvents) as Arc<dyn Dialect>),
+        (Face(api::RUNFLOW_FACE.to_owned()), runflow),
+    ])
 }
 
 impl Running {

@@ -21,7 +21,7 @@ use super::repeat::Once;
 use crate::Front;
 
 /// This dialect among the faces.
-pub(crate) const FACE: &str = "runflow";
+pub const FACE: &str = "runflow";
 /// Most characters in a caller's name for a run.
 const REFERENCE_MAX: usize = 255;
 

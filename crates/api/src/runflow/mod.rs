@@ -5,6 +5,7 @@ pub(crate) mod asker;
 pub(crate) mod asset;
 pub(crate) mod batch;
 pub(crate) mod callback;
+pub(crate) mod cors;
 pub(crate) mod deployment;
 pub(crate) mod dispatch;
 pub(crate) mod evaluation;
@@ -112,6 +113,7 @@ pub(crate) fn router(front: Front) -> Router {
         .layer(middleware::from_fn_with_state(front.clone(), rate::limit))
         .layer(middleware::from_fn(unambiguous))
         .layer(middleware::from_fn_with_state(front.clone(), seal))
+        .layer(middleware::from_fn_with_state(front.clone(), cors::share))
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .layer(middleware::from_fn(paths::note))
         .with_state(front)

@@ -203,6 +203,7 @@ impl World {
             origin,
             request_id: Some("asked-1".to_owned()),
             repeats: None,
+            before: Vec::new(),
             evaluate: false,
         }
     }
