@@ -1,10 +1,12 @@
 //! Devices that are let in, turned away, or too late; and where people are led to decide it.
 
+use std::sync::Arc;
+
 use domain::time::Millis;
 use serde_json::json;
 
 use crate::browser::{Browser, between};
-use crate::house::{CLIENT, EMAIL, House};
+use crate::house::{CLIENT, EMAIL, House, Ready};
 use crate::http::exchange;
 use crate::people::{DEVICE, admin, begin, operator, outcome, poll};
 

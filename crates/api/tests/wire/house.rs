@@ -433,6 +433,7 @@ impl House {
             org,
             name: "Theirs".to_owned(),
             author: Author { id: user.clone(), given_name: None, family_name: None, email: None },
+            model: None,
             archived_at: None,
             version: Version {
                 needs_review: false,
@@ -485,7 +486,7 @@ impl House {
             }
             let how = match end {
                 End::Success => {
-                    Settlement::Succeeded(self.outcome(&claim.run.input, &claim.run.input_name).await)
+                    Settlement::Succeeded(self.outcome(claim.run.input.as_ref().expect("its picture"), &claim.run.input_name).await)
                 }
                 End::BadInput => Settlement::Failed {
                     failure: Failure {

@@ -10,7 +10,7 @@ use service::ServiceSettings;
 use tokio::net::TcpListener;
 
 use super::{get, send_to};
-use crate::house::House;
+use crate::house::{House, Ready};
 use crate::http::{Answer, send};
 
 async fn grant(house: &House, key: &str, amount: u32) -> Answer {
