@@ -117,7 +117,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let wire = ApiSettings {
         trusted_proxies: config.trusted_proxies.clone(),
         hosts: config.hosts.parse()?,
-        credit_micros: credit_micros(&config.accounts.credit_usd).context("`accounts.credit_usd` is no price")?,
+        credit_micros: credit_micros(&config.accounts.credit_usd)
+            .context("`accounts.credit_usd` is no price")?,
         cors_origins: config.cors_origins.clone(),
         ..ApiSettings::default()
     };

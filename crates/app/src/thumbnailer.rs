@@ -55,7 +55,8 @@ mod tests {
 
     fn png(width: u32, height: u32, channels: Channels, sample: u8) -> Vec<u8> {
         let count = width as usize * height as usize * if channels == Channels::Rgba { 4 } else { 3 };
-        let bitmap = Bitmap::new(width, height, channels, Samples::U8(vec![sample; count])).expect("a bitmap");
+        let bitmap =
+            Bitmap::new(width, height, channels, Samples::U8(vec![sample; count])).expect("a bitmap");
         pixels::encode(&bitmap, &EncodeOptions::new(Encoding::png())).expect("a file")
     }
 

@@ -225,6 +225,8 @@ pub struct ListedConnection {
     pub created_at: Timestamp,
     /// When its refresh token or its API key was last used; not noted more often than once a minute.
     pub last_used_at: Option<Timestamp>,
+    /// What its tokens allow.
+    pub scope: String,
 }
 
 /// A device sign-in under way (RFC 8628).

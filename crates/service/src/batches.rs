@@ -52,6 +52,7 @@ impl Service {
         id: Option<&str>,
         window: Window,
     ) -> Result<Page<Batch>, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         self.0.store.batches(org, id, window).await.map_err(Refusal::store("list the batches"))
     }
@@ -64,6 +65,7 @@ impl Service {
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Batch>, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         self.0.store.batches_before(org, before, limit).await.map_err(Refusal::store("list the batches"))
     }
@@ -78,6 +80,7 @@ impl Service {
         draft: &BatchDraft,
         seed: Uuid,
     ) -> Result<Batch, Refusal> {
+        self.need_scope(caller, "runs:create")?;
         if draft.images.is_empty() || draft.images.len() > IMAGES_MAX {
             return Err(Refusal::Invalid(format!(
                 "{} images are ordered; order 1 to {IMAGES_MAX} at once",
@@ -132,6 +135,7 @@ impl Service {
 
     /// One batch of an organization. Its runs are those of [`Service::runs_before`] with the batch in the filter.
     pub async fn batch(&self, caller: &Caller, choice: &OrgChoice, id: &str) -> Result<Batch, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         let found = self.0.store.batch(org, id).await.map_err(Refusal::store("read the batch"))?;
         found.ok_or_else(|| Refusal::missing(Thing::Batch, id))

@@ -56,6 +56,12 @@ impl Service {
 
     /// Refuses whoever is no administrator there; to strangers the organization is missing.
     pub(crate) fn need_admin(&self, caller: &Caller, org: OrgId) -> Result<(), Refusal> {
+        self.need_role_of_admin(caller, org)?;
+        self.need_everything(caller)
+    }
+
+    /// The same for what a key can be limited to.
+    pub(crate) fn need_role_of_admin(&self, caller: &Caller, org: OrgId) -> Result<(), Refusal> {
         match caller.role_in(org) {
             Some(Role::Admin) => Ok(()),
             Some(Role::Operator) => Err(Refusal::NotAllowed(

@@ -56,6 +56,7 @@ impl Service {
 
     /// Credits an organization has.
     pub async fn balance(&self, caller: &Caller, choice: &OrgChoice) -> Result<i64, Refusal> {
+        self.need_scope(caller, "credit_balance:read")?;
         let org = self.one_org(caller, choice)?;
         self.0.store.balance(org).await.map_err(Refusal::store("read the balance"))
     }
@@ -68,6 +69,7 @@ impl Service {
         before: Option<EntryId>,
         limit: u32,
     ) -> Result<Vec<Entry>, Refusal> {
+        self.need_scope(caller, "credit_balance:read")?;
         let org = self.one_org(caller, choice)?;
         self.0
             .store

@@ -57,6 +57,7 @@ impl Service {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Slice<Delivery>, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         let after = match cursor {
             None => None,
@@ -77,6 +78,7 @@ impl Service {
         choice: &OrgChoice,
         id: DeliveryId,
     ) -> Result<(Delivery, Vec<Attempt>), Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let among = self.orgs_to_search(caller, choice);
         let found = self.0.store.delivery(&among, id).await.map_err(Refusal::store("read the delivery"))?;
         found.ok_or_else(|| Refusal::missing(Thing::Delivery, id))
@@ -90,6 +92,7 @@ impl Service {
         choice: &OrgChoice,
         id: DeliveryId,
     ) -> Result<(), Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let among = self.orgs_to_search(caller, choice);
         match self.0.store.redeliver(&among, id).await.map_err(Refusal::store("redeliver"))? {
             Redelivery::Due => Ok(()),

@@ -359,7 +359,9 @@ fn supply_stored(run: &mut Run) {
 
 /// Says what is wrong with an address to call back at.
 pub fn check_callback(address: &str) -> Result<(), Refusal> {
-    Outbound::check_address(address).map(drop).map_err(|failure| Refusal::Invalid(format!("it cannot be used: {failure}")))
+    Outbound::check_address(address)
+        .map(drop)
+        .map_err(|failure| Refusal::Invalid(format!("it cannot be used: {failure}")))
 }
 
 /// Addresses as they are kept; refuses what is none.

@@ -151,7 +151,8 @@ impl Service {
         limits: &Value,
     ) -> Result<(), Refusal> {
         self.need_scope(caller, "evaluations:edit")?;
-        let org = self.one_org_as_admin(caller, choice)?;
+        let org = self.one_org(caller, choice)?;
+        self.need_role_of_admin(caller, org)?;
         self.0.check_limits.check(limits).map_err(Refusal::Invalid)?;
         self.0
             .store

@@ -140,6 +140,7 @@ impl Service {
         choice: &OrgChoice,
         after: Option<u64>,
     ) -> Result<Follower, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         let end = self.0.store.feed_end().await.map_err(Refusal::store("read the feed"))?;
         let channel = self.channel(org, end);

@@ -108,6 +108,7 @@ impl Service {
         choice: &OrgChoice,
         pictures: Vec<(String, String)>,
     ) -> Result<Vec<(String, Image)>, Refusal> {
+        self.need_scope(caller, "assets:create")?;
         let org = self.one_org(caller, choice)?;
         if self.0.settings.offline {
             return Err(Refusal::Unfetchable(

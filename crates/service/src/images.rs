@@ -77,6 +77,7 @@ impl Handout {
 impl Service {
     /// Begins to take in a file. Refuses before a byte is read when the caller does not belong to the organization.
     pub async fn intake(&self, caller: &Caller, choice: &OrgChoice) -> Result<Intake, Refusal> {
+        self.need_scope(caller, "assets:create")?;
         let org = self.one_org(caller, choice)?;
         self.intake_for(org).await
     }
@@ -141,6 +142,7 @@ impl Service {
         choice: &OrgChoice,
         hash: ContentHash,
     ) -> Result<Handout, Refusal> {
+        self.need_scope(caller, "assets:read")?;
         let among = match choice {
             OrgChoice::Unnamed => caller.orgs(),
             named => vec![self.one_org(caller, named)?],
@@ -160,6 +162,7 @@ impl Service {
         choice: &OrgChoice,
         hash: ContentHash,
     ) -> Result<bool, Refusal> {
+        self.need_scope(caller, "assets:read")?;
         let among = self.orgs_to_search(caller, choice);
         if among.is_empty() {
             return Ok(false);

@@ -49,7 +49,7 @@ pub use choice::OrgChoice;
 pub use credits::Funds;
 pub use deliveries::SigningSecret;
 pub use deployments::DeploymentDraft;
-pub use dispatch::{check_callback, BatchCommission, Commission, Dispatched, ModelWork};
+pub use dispatch::{BatchCommission, Commission, Dispatched, ModelWork, check_callback};
 pub use evaluations::EvaluationDraft;
 pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
@@ -61,8 +61,9 @@ pub use reviews::{Opinion, Tally};
 pub use runs::{INPUTS_MAX, Order, RunDetails};
 pub use settings::ServiceSettings;
 pub use store::{
-    AssetChange, AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderChange, FolderField, ListedAttempt,
-    ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField, attempt_id, part_number, step_id,
+    AssetChange, AssetField, AttemptField, BatchField, DeliveryField, EvaluationField, FolderChange,
+    FolderField, ListedAttempt, ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField,
+    attempt_id, part_number, step_id,
 };
 pub use store::{CreditAlert, Deployment};
 pub use subscriptions::{NewSecret, NewSubscription, SubscriptionDraft};

@@ -86,6 +86,7 @@ impl Service {
         id: RunId,
         opinion: &Opinion,
     ) -> Result<Run, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         opinion.check()?;
         let among = self.orgs_to_search(caller, choice);
         let run = self.read_run(&among, id).await?;
@@ -108,6 +109,7 @@ impl Service {
         batch: &str,
         opinion: &Opinion,
     ) -> Result<Tally, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         opinion.check()?;
         let batch = self.batch(caller, choice, batch).await?;
         let filter = RunFilter {

@@ -134,6 +134,7 @@ impl Service {
         workflow: WorkflowId,
         version: Option<VersionId>,
     ) -> Result<Order, Refusal> {
+        self.need_scope(caller, "runs:create")?;
         self.one_org(caller, choice)?;
         let workflow = self.workflow(caller, choice, workflow, version).await?;
         if workflow.archived_at.is_some() {
@@ -266,6 +267,7 @@ impl Service {
 
     /// One run.
     pub async fn run(&self, caller: &Caller, choice: &OrgChoice, id: RunId) -> Result<Run, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let among = self.orgs_to_search(caller, choice);
         self.read_run(&among, id).await
     }
@@ -286,6 +288,7 @@ impl Service {
         filter: Option<&RunFilter>,
         window: Window,
     ) -> Result<Page<Run>, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         match filter {
             None => Ok(Page { entries: Vec::new(), total: 0 }),
@@ -304,6 +307,7 @@ impl Service {
         before: Option<RunId>,
         limit: u32,
     ) -> Result<Vec<Run>, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let org = self.one_org(caller, choice)?;
         let found = self.0.store.runs_before(org, filter, before, limit).await;
         found.map_err(Refusal::store("list the runs"))
@@ -322,6 +326,7 @@ impl Service {
         id: RunId,
         feedback: &Feedback,
     ) -> Result<(), Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         if feedback.expected.len() > EXPECTED_MAX {
             return Err(Refusal::Invalid(format!(
                 "{} pictures are named, at most {EXPECTED_MAX} are allowed",
@@ -345,6 +350,7 @@ impl Service {
         id: RunId,
         at_most: Option<Duration>,
     ) -> Result<Run, Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let among = self.orgs_to_search(caller, choice);
         let first = self.read_run(&among, id).await?;
         if first.state.status().is_final() {
@@ -412,6 +418,7 @@ impl Service {
         choice: &OrgChoice,
         id: RunId,
     ) -> Result<(Run, Handout), Refusal> {
+        self.need_scope(caller, "runs:read")?;
         let among = self.orgs_to_search(caller, choice);
         let _seat = self.seat(self.read_run(&among, id).await?.org)?;
         let run = self.watch(caller, choice, id, Some(self.0.settings.max_wait)).await?;
@@ -441,6 +448,7 @@ impl Service {
 
     /// Tries a failed or unpaid run again. Answers the status it has then: queued, or unpaid still.
     pub async fn retry(&self, caller: &Caller, choice: &OrgChoice, id: RunId) -> Result<Status, Refusal> {
+        self.need_scope(caller, "runs:execute")?;
         let among = self.orgs_to_search(caller, choice);
         if among.is_empty() {
             return Err(Refusal::missing(Thing::Run, id));

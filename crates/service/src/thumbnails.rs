@@ -36,8 +36,10 @@ impl Service {
         let bytes = self.0.blobs.read(of).await.map_err(Refusal::blob("read the image"))?;
         let thumbnailer = self.0.thumbnailer.clone();
         let made = tokio::task::spawn_blocking(move || thumbnailer.thumbnail(&bytes)).await;
-        let made = made
-            .map_err(|panicked| Refusal::Ours { doing: "make a small picture", source: Box::new(panicked) })?;
+        let made = made.map_err(|panicked| Refusal::Ours {
+            doing: "make a small picture",
+            source: Box::new(panicked),
+        })?;
         let Thumbnail { bytes, facts } = made.map_err(|Unusable(why)| Refusal::Unusable(why))?;
         let len = bytes.len() as u64;
         let hash = self.0.blobs.put(bytes.into()).await.map_err(Refusal::blob("store the image"))?;

@@ -166,7 +166,7 @@ fn record_everywhere(
 }
 
 const LISTED: &str = "SELECT c.id, c.org, c.kind, c.name, c.created_at, c.last_used_at,
-         u.id, u.email, u.given_name, u.family_name, u.picture
+         u.id, u.email, u.given_name, u.family_name, u.picture, c.scope
      FROM connections c JOIN users u ON u.id = c.user WHERE c.revoked_at IS NULL";
 
 fn listed(row: &Row<'_>) -> rusqlite::Result<ListedConnection> {
@@ -178,6 +178,7 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<ListedConnection> {
         created_at: time(row, 4)?,
         last_used_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
         user: user(row, 6)?,
+        scope: row.get(11)?,
     })
 }
 

@@ -345,7 +345,14 @@ impl Images for Sqlite {
                 .exec(
                     "INSERT INTO thumbnails (of_hash, hash, media_type, bytes, width, height)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-                    params![of.0, hash.0, media_type, i64::try_from(bytes).unwrap_or(i64::MAX), width, height],
+                    params![
+                        of.0,
+                        hash.0,
+                        media_type,
+                        i64::try_from(bytes).unwrap_or(i64::MAX),
+                        width,
+                        height
+                    ],
                 )
                 .map(drop)
         })

@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::access::ListedConnection;
+use domain::access::{ListedConnection, Scopes};
 use serde::{Deserialize, Serialize};
+use service::access::{KeyDraft, KeyFormat};
 use service::{OrgChoice, Service, Thing};
 use utoipa::ToSchema;
 
@@ -35,6 +36,8 @@ pub(crate) struct ConnectionView {
     created_at: String,
     /// When it was last used, to the minute.
     last_used_at: Option<String>,
+    /// What it is limited to, as `runs:read`; null if it may do whatever its user may.
+    scopes: Option<Vec<String>>,
 }
 
 impl From<ListedConnection> for ConnectionView {
@@ -48,6 +51,10 @@ impl From<ListedConnection> for ConnectionView {
             organization_id: connection.org.to_string(),
             created_at: connection.created_at.to_string(),
             last_used_at: connection.last_used_at.map(|at| at.to_string()),
+            scopes: match Scopes::of(&connection.scope) {
+                Scopes::All => None,
+                Scopes::Only(named) => Some(named.into_iter().collect()),
+            },
         }
     }
 }
@@ -59,6 +66,33 @@ impl From<ListedConnection> for ConnectionView {
 pub(crate) struct NameBody {
     /// Its name.
     name: String,
+}
+
+/// An API key to be made.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewApiKey)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyBody {
+    /// Its name.
+    name: String,
+    /// How it begins: `packshot` (`pk_`, if nothing is said), `live` (`rf_live_`), or `service` (`rf_svc_`, which starts no
+    /// work).
+    key_format: Option<String>,
+    /// What it is limited to, as `runs:read`; left out, it may do whatever you may.
+    scopes: Option<Vec<String>>,
+}
+
+impl KeyBody {
+    fn read(self) -> Result<KeyDraft, Problem> {
+        let format = match self.key_format.as_deref() {
+            None => KeyFormat::default(),
+            Some(name) => KeyFormat::parse(name).ok_or_else(|| {
+                let text = "`key_format` is none of packshot, live, service";
+                Problem::invalid(vec![Fault::at("/key_format", text)])
+            })?,
+        };
+        Ok(KeyDraft { name: self.name, format, scopes: self.scopes })
+    }
 }
 
 /// An API key just made.
@@ -115,16 +149,16 @@ pub(crate) async fn list(
     tag = "People",
     operation_id = "create_api_key",
     params(OrgParam),
-    request_body = NameBody,
+    request_body = KeyBody,
     responses((status = 201, description = "The key.", body = MadeView))
 )]
 pub(crate) async fn create(
     State(service): State<Service>,
     Asker { caller, choice }: Asker,
-    Sent(body): Sent<NameBody>,
+    Sent(body): Sent<KeyBody>,
 ) -> Result<ShownOnce<(StatusCode, Json<MadeView>)>, Problem> {
     let org = service.one_org(&caller, &choice)?;
-    let made = service.make_api_key(&caller, org, &body.name).await?;
+    let made = service.make_api_key(&caller, org, body.read()?).await?;
     let view = MadeView { id: made.connection.to_string(), api_key: made.api_key };
     Ok(ShownOnce((StatusCode::CREATED, Json(view))))
 }

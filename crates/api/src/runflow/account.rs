@@ -244,7 +244,11 @@ pub(crate) async fn set_threshold(
     let micros = text.and_then(|text| {
         let micros = read_micros(&text).filter(|micros| (0..=THRESHOLD_MAX).contains(micros));
         if micros.is_none() {
-            form.wrong(NAME, "decimal_parsing", "Input should be a decimal number of dollars from 0 to 1000000000");
+            form.wrong(
+                NAME,
+                "decimal_parsing",
+                "Input should be a decimal number of dollars from 0 to 1000000000",
+            );
         }
         micros
     });
@@ -257,10 +261,8 @@ pub(crate) async fn set_threshold(
     });
     form.check()?;
     let threshold = threshold.unwrap_or_default();
-    let funds = front
-        .service
-        .set_credit_alert(&asker.caller, &asker.choice, threshold, unless_changed_since)
-        .await?;
+    let funds =
+        front.service.set_credit_alert(&asker.caller, &asker.choice, threshold, unless_changed_since).await?;
     Ok(Json(front.balance_value(&funds)))
 }
 

@@ -64,7 +64,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         // What cannot be decoded is a name nothing has.
         let named = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        Ok(Self(named.map(|Path(named)| named.into_iter().map(|(_, value)| value).collect()).unwrap_or_default()))
+        Ok(Self(
+            named.map(|Path(named)| named.into_iter().map(|(_, value)| value).collect()).unwrap_or_default(),
+        ))
     }
 }
 

@@ -157,7 +157,9 @@ pub(crate) async fn add(
     service.need_scope(&asker.caller, "assets:create")?;
     let boundary = headers.get(CONTENT_TYPE).and_then(|value| boundary(value.as_bytes()));
     let boundary = boundary.ok_or_else(|| {
-        missing("the body is no multipart form; send the file as `multipart/form-data` in a part named `file`")
+        missing(
+            "the body is no multipart form; send the file as `multipart/form-data` in a part named `file`",
+        )
     })?;
     let limit = service.settings().asset_bytes_max;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -171,7 +173,9 @@ pub(crate) async fn add(
         match head.name.as_deref() {
             Some("file") => {
                 if name.is_some() {
-                    return Err(Problem::unprocessable("the form has two parts named `file`; send one at a time"));
+                    return Err(Problem::unprocessable(
+                        "the form has two parts named `file`; send one at a time",
+                    ));
                 }
                 while let Some(chunk) = form.next_chunk().await? {
                     intake.write(&chunk).await?;

@@ -28,7 +28,9 @@ fn failure_of(attempts: &[Attempt]) -> Option<(&'static str, String)> {
     let error = report.error.as_deref()?;
     Some(match (report.status, error) {
         (Some(status), _) => ("http_error", format!("the receiver answered {status}")),
-        (None, "blocked_address") => ("blocked_address", "the address leads where nothing may be sent".to_owned()),
+        (None, "blocked_address") => {
+            ("blocked_address", "the address leads where nothing may be sent".to_owned())
+        }
         (None, "timed_out") => ("timeout", "the receiver took too long".to_owned()),
         (None, other) => ("connection_error", other.to_owned()),
     })

@@ -103,7 +103,8 @@ pub(crate) async fn list(
         })
     };
     let leaf = listing.of_all(all, |deployment| deployment.id, value);
-    let items = leaf.entries.iter().map(|deployment| projection.of(deployment_value(deployment), &[])).collect();
+    let items =
+        leaf.entries.iter().map(|deployment| projection.of(deployment_value(deployment), &[])).collect();
     Ok(query.page(&leaf, &listing, NEWEST, items))
 }
 

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::evaluation::{Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report};
+use domain::evaluation::{
+    Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report,
+};
 use domain::filter::{Expr, Fields, Kind, Listing, Value as FilterValue};
 use domain::id::{self, EvaluationId, RunId};
 use domain::image::FileName;
@@ -141,7 +143,11 @@ pub(crate) async fn submit(
     let client_ref = form.text("client_ref", 0..=NAME_MAX);
     let class = form.text("job_class", 0..=NAME_MAX);
     if class.is_some_and(|class| class != ACTIVE_CLASS) {
-        form.wrong("job_class", "enum", format!("Input should be '{ACTIVE_CLASS}', the one class that is active"));
+        form.wrong(
+            "job_class",
+            "enum",
+            format!("Input should be '{ACTIVE_CLASS}', the one class that is active"),
+        );
     }
     let webhooks = form.callback_url().into_iter().collect();
     form.check()?;
@@ -296,7 +302,9 @@ impl Front {
             "cost": report.map(|_| self.money(evaluation.charged.into())),
             "links": links,
         });
-        if let (Value::Object(members), Value::Object(found)) = (&mut value, verdict(evaluation, report, embeds)) {
+        if let (Value::Object(members), Value::Object(found)) =
+            (&mut value, verdict(evaluation, report, embeds))
+        {
             members.extend(found);
         }
         value

@@ -90,7 +90,8 @@ impl RunflowEvents {
             _ => Value::Null,
         };
         // A run that waits for a person's check has its result already; for this dialect it still runs.
-        let status = if run.state.status() == Status::InReview { "running" } else { status_of(run.state.status()) };
+        let status =
+            if run.state.status() == Status::InReview { "running" } else { status_of(run.state.status()) };
         written(&Body {
             event,
             run_id: Some(run.id.0),
@@ -124,7 +125,9 @@ impl RunflowEvents {
 
     fn evaluation_body(&self, event: &str, evaluation: &Evaluation) -> Vec<u8> {
         let (began, ended): (Option<Timestamp>, Option<Timestamp>) = match &evaluation.state {
-            EvaluationState::Completed { started_at, finished_at, .. } => (Some(*started_at), Some(*finished_at)),
+            EvaluationState::Completed { started_at, finished_at, .. } => {
+                (Some(*started_at), Some(*finished_at))
+            }
             EvaluationState::Failed { finished_at, .. } => (None, Some(*finished_at)),
             EvaluationState::Pending | EvaluationState::Running { .. } => (None, None),
         };

@@ -124,14 +124,19 @@ impl Form {
     /// A whole number within that range, if it is there.
     pub(crate) fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(name)?.clone();
-        let whole = value.as_i64().or_else(|| value.as_f64().filter(|it| it.fract() == 0.0).map(|it| it as i64));
+        let whole =
+            value.as_i64().or_else(|| value.as_f64().filter(|it| it.fract() == 0.0).map(|it| it as i64));
         let Some(number) = whole.filter(|_| value.is_number()) else {
             self.wrong(name, "int_type", "Input should be a valid integer");
             return None;
         };
         if number < *range.start() {
             let least = range.start();
-            self.wrong(name, "greater_than_equal", format!("Input should be greater than or equal to {least}"));
+            self.wrong(
+                name,
+                "greater_than_equal",
+                format!("Input should be greater than or equal to {least}"),
+            );
             return None;
         }
         if number > *range.end() {

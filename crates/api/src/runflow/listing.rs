@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use domain::filter::{BadSort, Direction, Fields, Leaf, Listing, Mark, Refused, Sort, bind, names, parse, sort_by};
 use domain::filter::Cursor;
+use domain::filter::{
+    BadSort, Direction, Fields, Leaf, Listing, Mark, Refused, Sort, bind, names, parse, sort_by,
+};
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
@@ -82,7 +84,10 @@ impl ListQuery {
         let Some(text) = &self.limit else { return Ok(LIMIT_DEFAULT) };
         match text.parse() {
             Ok(limit @ 1..=LIMIT_MAX) => Ok(limit),
-            _ => Err(Problem::parameter("limit", format!("Input should be a whole number from 1 to {LIMIT_MAX}"))),
+            _ => Err(Problem::parameter(
+                "limit",
+                format!("Input should be a whole number from 1 to {LIMIT_MAX}"),
+            )),
         }
     }
 

@@ -108,7 +108,11 @@ impl Problem {
 
     /// Our fault, and nothing more is to be said about it.
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Something went wrong here; it has been logged.")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "Something went wrong here; it has been logged.",
+        )
     }
 
     /// The same with ways that begin farther outside.
@@ -171,7 +175,8 @@ fn said(error: &FieldError) -> String {
 /// A text as a sentence of its own.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let begun: String = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
+    let begun: String =
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
     if begun.ends_with(['.', '!', '?']) { begun } else { format!("{begun}.") }
 }
 
@@ -193,7 +198,8 @@ impl From<Refusal> for Problem {
             }
             Refusal::Conflict(_) | Refusal::Changed | Refusal::Stale { .. } => Self::conflict(said),
             Refusal::TimedOut { .. } | Refusal::Unavailable(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", said).after(Millis::seconds(2))
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", said)
+                    .after(Millis::seconds(2))
             }
             Refusal::Ours { .. } => {
                 tracing::error!(error = %chain(&refusal), "a request could not be answered");
@@ -219,7 +225,9 @@ impl From<BodyFault> for Problem {
         let said = sentence(&fault.to_string());
         match fault {
             BodyFault::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", said),
-            BodyFault::Idle(_) | BodyFault::Slow => Self::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", said),
+            BodyFault::Idle(_) | BodyFault::Slow => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", said)
+            }
             BodyFault::Broken => Self::bad_request(said),
         }
     }
@@ -227,8 +235,7 @@ impl From<BodyFault> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let envelope =
-            Envelope { code: self.code, message: &self.message, errors: self.errors.as_deref() };
+        let envelope = Envelope { code: self.code, message: &self.message, errors: self.errors.as_deref() };
         let mut response = (self.status, Json(envelope)).into_response();
         if let Some(span) = self.retry_after {
             let seconds = (span.0.max(0) + 999) / 1000;

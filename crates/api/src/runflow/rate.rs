@@ -25,7 +25,10 @@ pub(crate) async fn limit(State(front): State<Front>, request: Request, next: Ne
         Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "RATE_LIMITED",
-            format!("Your organisation may make {} calls in each window; wait and try again.", allowance.limit),
+            format!(
+                "Your organisation may make {} calls in each window; wait and try again.",
+                allowance.limit
+            ),
         )
         .after(allowance.resets_in)
         .into_response()

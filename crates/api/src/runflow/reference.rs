@@ -18,7 +18,12 @@ const RUN_STATUSES: &[(&str, &str, &str, bool)] = &[
     ("dispatching", "Dispatching", "Being handed to a worker.", false),
     ("running", "Running", "A worker has it, or a person looks at its result.", false),
     ("succeeded", "Succeeded", "Its output is ready.", true),
-    ("partial_succeeded", "Partly succeeded", "Several outputs were asked for, and some of them are ready.", true),
+    (
+        "partial_succeeded",
+        "Partly succeeded",
+        "Several outputs were asked for, and some of them are ready.",
+        true,
+    ),
     ("failed", "Failed", "It came to nothing; `failure_code` and `failure_message` say why.", true),
     ("canceled", "Cancelled", "It was cancelled before its end.", true),
 ];
@@ -56,7 +61,8 @@ const ASSET_TYPES: &[(&str, &str, &str, &[&str])] = &[
     ("unknown", "application/octet-stream", "file", &[]),
 ];
 /// Other names of these types that are in use.
-const OTHER_NAMES: &[&str] = &["image/jpg", "image/pjpeg", "image/x-png", "image/x-tiff", "application/x-zip-compressed"];
+const OTHER_NAMES: &[&str] =
+    &["image/jpg", "image/pjpeg", "image/x-png", "image/x-tiff", "application/x-zip-compressed"];
 
 /// What to do with a picture next: code, name, description.
 const ACTIONS: &[(&str, &str, &str)] = &[
@@ -129,16 +135,16 @@ pub(crate) async fn event_types(_: Asker) -> PageBody {
 pub(crate) async fn event_type(_: Asker, named: Named) -> Result<Json<Value>, Problem> {
     let found = EVENT_TYPES.iter().find(|(code, ..)| *code == named.text(0));
     let missing = || {
-        Problem::not_found("There is no event type of that code; `GET /v1/webhooks/event-types` lists those there are.")
+        Problem::not_found(
+            "There is no event type of that code; `GET /v1/webhooks/event-types` lists those there are.",
+        )
     };
     Ok(Json(event_value(found.ok_or_else(missing)?)))
 }
 
 /// `GET /v1/assets/types`.
 pub(crate) async fn asset_types(_: Asker) -> PageBody {
-    let shown = |(code, media_type, kind, endings): &(&str, &str, &str, &[&str])| {
-        json!({ "code": code, "mime_type": media_type, "asset_type": kind, "extensions": endings })
-    };
+    let shown = |(code, media_type, kind, endings): &(&str, &str, &str, &[&str])| json!({ "code": code, "mime_type": media_type, "asset_type": kind, "extensions": endings });
     PageBody::whole(ASSET_TYPES.iter().map(shown).collect())
 }
 

@@ -109,7 +109,11 @@ pub(crate) async fn change(
     let label = form.text("label", LABEL);
     let is_current = form.boolean("is_current");
     if is_current == Some(false) {
-        form.wrong("is_current", "literal_error", "Input should be true; make another secret the current one instead");
+        form.wrong(
+            "is_current",
+            "literal_error",
+            "Input should be true; make another secret the current one instead",
+        );
     }
     form.check()?;
     let label = form.has("label").then_some(label);

@@ -13,9 +13,7 @@ use domain::request::Face;
 use domain::subscription::Subscription;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
-use service::{
-    AttemptField, DeliveryField, ListedAttempt, SubscriptionDraft, SubscriptionField, attempt_id,
-};
+use service::{AttemptField, DeliveryField, ListedAttempt, SubscriptionDraft, SubscriptionField, attempt_id};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
@@ -384,7 +382,8 @@ pub(crate) async fn show_delivery(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, mut embeds) = (query.projection(DELIVERY_NAMES)?, query.embeds(&["attempts", "webhook"])?);
+    let (projection, mut embeds) =
+        (query.projection(DELIVERY_NAMES)?, query.embeds(&["attempts", "webhook"])?);
     let of = named.id_or_any::<SubscriptionId>(0, "webhook_id")?;
     let id = named.id(1, "id")?;
     let (delivery, attempts) =

@@ -9,7 +9,9 @@ fn batch_path(house: &House) -> String {
 }
 
 fn elements(house: &House, many: u8) -> Vec<Value> {
-    (0..many).map(|nth| json!({ "image_url": house.inline(nth), "client_ref": format!("sku-{nth}") })).collect()
+    (0..many)
+        .map(|nth| json!({ "image_url": house.inline(nth), "client_ref": format!("sku-{nth}") }))
+        .collect()
 }
 
 #[test]
@@ -21,7 +23,10 @@ fn behaviour_31_a_batch_has_one_to_a_hundred_elements() {
         let items = batch["items"].as_array().expect("a list");
         assert_eq!((items.len(), &batch["items_total"]), (usize::from(many), &json!(many)));
         for (nth, item) in items.iter().enumerate() {
-            assert_eq!((&item["sequence_index"], &item["client_ref"]), (&json!(nth), &json!(format!("sku-{nth}"))));
+            assert_eq!(
+                (&item["sequence_index"], &item["client_ref"]),
+                (&json!(nth), &json!(format!("sku-{nth}")))
+            );
             assert!(item["run_id"].is_string() && item["id"].is_string());
         }
     }
@@ -96,7 +101,9 @@ fn behaviour_33_a_key_makes_one_batch_however_often_it_comes() {
     let again = house.call_with("POST", &path, Some(&body), &key);
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.expect(201), first);
-    house.call_with("POST", &path, Some(&json!({ "input": elements(&house, 3) })), &key).refuses(409, "CONFLICT");
+    house
+        .call_with("POST", &path, Some(&json!({ "input": elements(&house, 3) })), &key)
+        .refuses(409, "CONFLICT");
     // Many at the same moment make one; the others get its answer, or are told to wait.
     let key = [("idempotency-key", "order-78")];
     let answers: Vec<_> = std::thread::scope(|scope| {
@@ -133,7 +140,8 @@ fn a_batch_has_every_field_of_its_schema() {
     let batch = house.post(&batch_path(&house), &json!({ "input": elements(&house, 2) })).expect(201);
     let document = house.get("/v1/openapi.json").expect(200);
     let schema = &document["components"]["schemas"];
-    let wanted: Vec<_> = schema["Batch"]["properties"].as_object().expect("properties").keys().cloned().collect();
+    let wanted: Vec<_> =
+        schema["Batch"]["properties"].as_object().expect("properties").keys().cloned().collect();
     let seen = house.batch_ended(&id(&batch));
     for (name, batch) in [("created", &batch), ("ended", &seen)] {
         let mut names: Vec<_> = batch.as_object().expect("an object").keys().cloned().collect();
@@ -177,7 +185,8 @@ fn an_order_of_the_other_face_is_a_batch_here() {
     assert_eq!(upload.status, 201, "{}", upload.text());
     let hash = upload.text().trim_matches('"').to_owned();
     let workflows = house.get("/packshot/v1/workflows").expect(200);
-    let plain = workflows["items"].as_array().expect("a list").iter().find(|one| one["name"] == "Export only");
+    let plain =
+        workflows["items"].as_array().expect("a list").iter().find(|one| one["name"] == "Export only");
     let order = json!({
         "workflow_id": plain.expect("it is there")["id"],
         "name": "Spring",
@@ -192,5 +201,8 @@ fn an_order_of_the_other_face_is_a_batch_here() {
     let made = house.post(&batch_path(&house), &json!({ "input": elements(&house, 1) })).expect(201);
     house.batch_ended(&id(&made));
     let orders = house.get("/packshot/v1/orders").expect(200);
-    assert!(orders["items"].as_array().expect("a list").iter().any(|order| order["id"] == made["id"]), "{orders}");
+    assert!(
+        orders["items"].as_array().expect("a list").iter().any(|order| order["id"] == made["id"]),
+        "{orders}"
+    );
 }

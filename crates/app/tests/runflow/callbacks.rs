@@ -51,13 +51,21 @@ fn behaviour_27_a_callback_is_signed_over_its_bytes() {
     let told = came.json();
     assert_eq!((&told["event"], &told["run_id"]), (&json!("run.completed"), &run["id"]));
     let names: Vec<_> = told.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(names, ["event", "run_id", "status", "output", "duration_ms", "created_at", "completed_at", "metadata"]);
+    assert_eq!(
+        names,
+        ["event", "run_id", "status", "output", "duration_ms", "created_at", "completed_at", "metadata"]
+    );
     let text = String::from_utf8(came.body.clone()).expect("text");
     assert_eq!(text, told.to_string(), "compact, in order, with nothing behind it");
     // The secret's material never appears again.
     let secrets = house.get("/v1/callback-secrets").expect(200);
     assert!(!secrets.to_string().contains(&secret));
-    assert!(!std::fs::read(house.server.data().join("packshot.db")).expect("a file").windows(secret.len()).any(|it| it == secret.as_bytes()));
+    assert!(
+        !std::fs::read(house.server.data().join("packshot.db"))
+            .expect("a file")
+            .windows(secret.len())
+            .any(|it| it == secret.as_bytes())
+    );
 }
 
 #[test]
@@ -79,7 +87,10 @@ fn behaviour_28_a_receiver_that_fails_gets_the_same_bytes_again() {
     assert_eq!((&delivery["status_code"], &delivery["attempt_count"]), (&json!("succeeded"), &json!(3)));
     assert_eq!(delivery["payload_bytes"].as_str().map(str::as_bytes), Some(&came[0].body[..]));
     let attempts = delivery["attempts"].as_array().expect("a list");
-    assert_eq!(attempts.iter().map(|one| one["status_code"].clone()).collect::<Vec<_>>(), [json!(500), json!(500), json!(200)]);
+    assert_eq!(
+        attempts.iter().map(|one| one["status_code"].clone()).collect::<Vec<_>>(),
+        [json!(500), json!(500), json!(200)]
+    );
     assert_eq!(attempts[0]["response_body"], "said");
 }
 
@@ -185,9 +196,18 @@ fn secrets_are_rotated() {
     let house = house();
     let (first, _) = secret(&house);
     let second = house.post("/v1/callback-secrets", &json!({ "label": null })).expect(201);
-    assert_eq!((&second["is_current"], house.get(&format!("/v1/callback-secrets/{first}")).expect(200)["is_current"].clone()), (&json!(false), json!(true)));
+    assert_eq!(
+        (
+            &second["is_current"],
+            house.get(&format!("/v1/callback-secrets/{first}")).expect(200)["is_current"].clone()
+        ),
+        (&json!(false), json!(true))
+    );
     let path = format!("/v1/callback-secrets/{}", id(&second));
-    assert_eq!(house.call("PATCH", &path, Some(&json!({ "is_current": true }))).expect(200)["is_current"], true);
+    assert_eq!(
+        house.call("PATCH", &path, Some(&json!({ "is_current": true }))).expect(200)["is_current"],
+        true
+    );
     let receiver = Receiver::listen(|_, _| (200, Vec::new()));
     house.run(1, &json!({ "callback_url": format!("{}/hook", receiver.url) }));
     house.until("it is told", || (!receiver.came().is_empty()).then_some(()));

@@ -67,9 +67,12 @@ fn behaviour_36_the_evaluations_of_a_run_take_feedback() {
     });
     assert!(found["id"].is_string() && found["created_at"].is_string());
     let feedback = format!("{path}/{}/feedback", id(&found));
-    let said = house.call("PATCH", &feedback, Some(&json!({ "is_positive": false, "reason": "a halo" }))).expect(200);
+    let said = house
+        .call("PATCH", &feedback, Some(&json!({ "is_positive": false, "reason": "a halo" })))
+        .expect(200);
     assert_eq!((&said["feedback_is_positive"], &said["feedback_reason"]), (&json!(false), &json!("a halo")));
-    let cleared = house.call("PATCH", &feedback, Some(&json!({ "is_positive": null, "reason": null }))).expect(200);
+    let cleared =
+        house.call("PATCH", &feedback, Some(&json!({ "is_positive": null, "reason": null }))).expect(200);
     assert!(cleared["feedback_is_positive"].is_null() && cleared["feedback_reason"].is_null());
     let long = json!({ "is_positive": true, "reason": "x".repeat(2001) });
     house.call("PATCH", &feedback, Some(&long)).refuses(422, "VALIDATION_ERROR");

@@ -42,7 +42,8 @@ impl Answer {
     }
 
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
     /// Its JSON, if it has that status.
@@ -76,8 +77,12 @@ impl House {
         let folder = tempfile::tempdir().expect("a folder");
         let server = Server::start(&folder.path().join("data"), settings);
         let credentials = credentials(server.data());
-        let mut house =
-            Self { server, key: credentials["api_key"].as_str().expect("a key").to_owned(), credentials, _folder: folder };
+        let mut house = Self {
+            server,
+            key: credentials["api_key"].as_str().expect("a key").to_owned(),
+            credentials,
+            _folder: folder,
+        };
         house.key = house.make_key(&json!({ "name": "tests", "key_format": "live" }));
         house
     }
@@ -99,7 +104,13 @@ impl House {
     }
 
     /// The same with further headers.
-    pub fn call_with(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let bearer = format!("Bearer {}", self.key);
         let mut all = vec![("authorization", bearer.as_str())];
         if body.is_some() {
@@ -127,7 +138,8 @@ impl House {
     /// The id of the organization's workflow that only converts, as a model.
     pub fn plain_model(&self) -> String {
         let models = self.get("/v1/models?limit=100").expect(200);
-        let own = models["items"].as_array().expect("a list").iter().find(|model| model["slug"] == "export-only");
+        let own =
+            models["items"].as_array().expect("a list").iter().find(|model| model["slug"] == "export-only");
         let org = own.expect("the starter workflow is a model");
         assert_eq!(org["is_public"], false);
         "my-studio/export-only".to_owned()
@@ -140,12 +152,14 @@ impl House {
         let bytes = picture(seed);
         const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         for three in bytes.chunks(3) {
-            let word = three.iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - three.len()));
+            let word = three.iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte))
+                << (8 * (3 - three.len()));
             for place in 0..4 {
                 if place > three.len() {
                     out.push('=');
                 } else {
-                    write!(out, "{}", char::from(DIGITS[(word >> (18 - 6 * place)) as usize & 63])).expect("text");
+                    write!(out, "{}", char::from(DIGITS[(word >> (18 - 6 * place)) as usize & 63]))
+                        .expect("text");
                 }
             }
         }
@@ -237,7 +251,8 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
         let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk");
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).expect("text"), 16).expect("a size");
+        let size =
+            usize::from_str_radix(std::str::from_utf8(&rest[..end]).expect("text"), 16).expect("a size");
         if size == 0 {
             return body;
         }
@@ -336,7 +351,8 @@ pub fn picture(seed: u8) -> Vec<u8> {
             rows.extend_from_slice(&if middle { [90, seed, 60] } else { [240, 240, 255 - seed / 4] });
         }
     }
-    let header = [&(width as u32).to_be_bytes()[..], &(height as u32).to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let header =
+        [&(width as u32).to_be_bytes()[..], &(height as u32).to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
     png(&header, &stored(&rows))
 }
 

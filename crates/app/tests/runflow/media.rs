@@ -68,7 +68,12 @@ fn behaviour_16_the_bytes_are_put_with_their_type_alone() {
 fn behaviour_17_a_confirmation_takes_any_body_and_answers_the_asset() {
     let house = House::open();
     let folder = house.post("/v1/asset-folders", &json!({ "name": "Spring" })).expect(201);
-    for (seed, body) in [(1, None), (2, Some(json!({}))), (3, Some(json!({ "folder_id": null }))), (4, Some(json!({ "folder_id": folder["id"] })))] {
+    for (seed, body) in [
+        (1, None),
+        (2, Some(json!({}))),
+        (3, Some(json!({ "folder_id": null }))),
+        (4, Some(json!({ "folder_id": folder["id"] }))),
+    ] {
         let bytes = picture(seed);
         let (asset, url) = announce(&house, bytes.len());
         let path = format!("/v1/asset-uploads/{asset}/confirmations");
@@ -115,7 +120,8 @@ fn behaviour_19_a_reference_is_an_input_within_its_organization() {
     let house = House::open();
     let asset = uploaded(&house, 19);
     let path = format!("/v1/models/{}/runs", house.plain_model());
-    let run = |id: &str| house.post(&path, &json!({ "input": { "image_url": format!("runflow://assets/{id}") } }));
+    let run =
+        |id: &str| house.post(&path, &json!({ "input": { "image_url": format!("runflow://assets/{id}") } }));
     let made = run(&id(&asset)).expect(201);
     let made = house.ended(&id(&made));
     assert_eq!(made["status_code"], "succeeded");
@@ -127,7 +133,14 @@ fn behaviour_19_a_reference_is_an_input_within_its_organization() {
     assert_eq!(error["errors"][0]["loc"], json!(["body", "input", "image_url"]));
     // Another organization's is as good as none.
     let other = crate::support::finish({
-        let mut command = crate::support::packshot(&["organizations", "add", "Elsewhere", "--admin", "tom@else.example", "--data"]);
+        let mut command = crate::support::packshot(&[
+            "organizations",
+            "add",
+            "Elsewhere",
+            "--admin",
+            "tom@else.example",
+            "--data",
+        ]);
         command.arg(house.server.data());
         command
     });
@@ -146,7 +159,9 @@ fn folders_hold_assets_and_no_cycle() {
     let path = format!("/v1/assets/{}", id(&asset));
     house.call("PATCH", &path, Some(&json!({ "folder_id": inner["id"] }))).expect(200);
     let cycle = json!({ "parent_id": inner["id"] });
-    house.call("PATCH", &format!("/v1/asset-folders/{}", id(&outer)), Some(&cycle)).refuses(422, "VALIDATION_ERROR");
+    house
+        .call("PATCH", &format!("/v1/asset-folders/{}", id(&outer)), Some(&cycle))
+        .refuses(422, "VALIDATION_ERROR");
     assert_eq!(house.call("DELETE", &format!("/v1/asset-folders/{}", id(&inner)), None).status, 204);
     assert!(house.get(&path).expect(200)["folder_id"].is_null());
     let kept = house.get("/v1/asset-folders").expect(200);

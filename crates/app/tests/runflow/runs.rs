@@ -9,7 +9,9 @@ const STATUSES: [&str; 7] =
 
 fn is_id(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').map(str::len).collect();
-    parts == [8, 4, 4, 4, 12] && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) && text == text.to_lowercase()
+    parts == [8, 4, 4, 4, 12]
+        && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+        && text == text.to_lowercase()
 }
 
 #[test]
@@ -53,7 +55,8 @@ fn behaviour_04_a_cancelled_run_is_spelt_with_one_l() {
     let house = House::with(&[("PACKSHOT_WORKERS", "1")]);
     let runs: Vec<_> = (0..6).map(|seed| house.run(seed, &json!({}))).collect();
     let last = id(runs.last().expect("six"));
-    let cancelled = house.post(&format!("/v1/runs/{last}/cancellation"), &json!({ "reason": "a wrong picture" }));
+    let cancelled =
+        house.post(&format!("/v1/runs/{last}/cancellation"), &json!({ "reason": "a wrong picture" }));
     if cancelled.status == 201 {
         assert_eq!(cancelled.json()["status_code"], "canceled");
         assert_eq!(cancelled.json()["cost"], "0");
@@ -74,7 +77,8 @@ fn behaviour_05_a_run_with_one_output_succeeds_whole_or_fails() {
     let run = house.run(5, &json!({}));
     assert_eq!(house.ended(&id(&run))["status_code"], "succeeded");
     let statuses = house.get("/v1/runs/statuses").expect(200);
-    let codes: Vec<_> = statuses["items"].as_array().expect("a list").iter().map(|one| &one["code"]).collect();
+    let codes: Vec<_> =
+        statuses["items"].as_array().expect("a list").iter().map(|one| &one["code"]).collect();
     assert!(STATUSES.iter().all(|status| codes.contains(&&json!(status))), "{statuses}");
 }
 
@@ -159,9 +163,8 @@ fn behaviour_21_a_list_holds_what_was_asked_for() {
     }
     assert!(!plain.is_empty());
     let fields = "id,status_code,client_ref,output,input,cost,duration_ms,created_at";
-    let path = format!(
-        "/v1/runs?q=client_ref.EQ:'spring-07'&fields={fields}&sort_by=created_at:asc&limit=100"
-    );
+    let path =
+        format!("/v1/runs?q=client_ref.EQ:'spring-07'&fields={fields}&sort_by=created_at:asc&limit=100");
     let page = house.get(&path).expect(200);
     let items = page["items"].as_array().expect("a list");
     let mut wanted: Vec<_> = fields.split(',').collect();
@@ -236,14 +239,19 @@ fn behaviour_24_money_is_a_decimal_text() {
     let run = house.ended(&id(&run));
     let cost: f64 = run["cost"].as_str().expect("a text").parse().expect("a number");
     assert!(cost.is_finite() && cost > 0.0);
-    let balance: f64 = house.get("/v1/billing/balance").expect(200)["balance"].as_str().expect("a text").parse().expect("a number");
+    let balance: f64 = house.get("/v1/billing/balance").expect(200)["balance"]
+        .as_str()
+        .expect("a text")
+        .parse()
+        .expect("a number");
     assert!((100.0 - cost - balance).abs() < 1e-9, "{cost} {balance}");
 }
 
 #[test]
 fn behaviour_25_runs_may_share_a_reference() {
     let house = House::open();
-    let (one, two) = (house.run(1, &json!({ "client_ref": "same" })), house.run(1, &json!({ "client_ref": "same" })));
+    let (one, two) =
+        (house.run(1, &json!({ "client_ref": "same" })), house.run(1, &json!({ "client_ref": "same" })));
     assert_ne!(one["id"], two["id"]);
     let page = house.get("/v1/runs?q=client_ref:same").expect(200);
     assert_eq!(page["items"].as_array().expect("a list").len(), 2);
@@ -253,7 +261,8 @@ fn behaviour_25_runs_may_share_a_reference() {
 fn behaviour_26_reference_and_metadata_are_given_back() {
     let house = House::open();
     let metadata = json!({ "sku": "MUG-17", "nested": { "é": [1, 2.5, null, true] }, "unknown": "kept" });
-    let run = house.run(26, &json!({ "client_ref": "mug-17-front", "metadata": metadata, "other": "passed over" }));
+    let run =
+        house.run(26, &json!({ "client_ref": "mug-17-front", "metadata": metadata, "other": "passed over" }));
     for seen in [run.clone(), house.ended(&id(&run))] {
         assert_eq!((&seen["client_ref"], &seen["metadata"]), (&json!("mug-17-front"), &metadata));
     }
@@ -318,7 +327,9 @@ fn behaviour_43_four_dispatches_at_once_all_succeed() {
         let asked: Vec<_> = (0..4)
             .map(|seed| {
                 let (house, path) = (&house, &path);
-                scope.spawn(move || house.post(path, &json!({ "input": { "image_url": house.inline(seed) } })).expect(201))
+                scope.spawn(move || {
+                    house.post(path, &json!({ "input": { "image_url": house.inline(seed) } })).expect(201)
+                })
             })
             .collect();
         for one in asked {
@@ -343,7 +354,9 @@ fn a_cancelled_run_stops_costs_nothing_and_tells_so_in_its_log() {
         let logs = house.get(&format!("/v1/runs/{run}/logs")).expect(200);
         assert!(logs.to_string().contains("cancelled"), "{logs}");
     }
-    house.post(&format!("/v1/runs/{run}/cancellation"), &json!({ "reason": "no" })).refuses(422, "VALIDATION_ERROR");
+    house
+        .post(&format!("/v1/runs/{run}/cancellation"), &json!({ "reason": "no" }))
+        .refuses(422, "VALIDATION_ERROR");
     let nodes = house.get("/v1/runs/any/node-runs?limit=3").expect(200);
     assert!(nodes["items"].is_array());
 }

@@ -24,7 +24,11 @@ fn behaviour_11_validation_errors_say_where_and_what() {
     let error = house.post(path, &json!({ "input": { "color_red": 300 } })).refuses(422, "VALIDATION_ERROR");
     let errors = error["errors"].as_array().expect("a list");
     assert!(errors.iter().all(|one| one["loc"].is_array() && one["msg"].is_string()));
-    assert!(errors.iter().any(|one| one["loc"] == json!(["body", "input", "image_url"]) && one["type"] == "missing"));
+    assert!(
+        errors
+            .iter()
+            .any(|one| one["loc"] == json!(["body", "input", "image_url"]) && one["type"] == "missing")
+    );
     assert!(errors.iter().any(|one| one["loc"] == json!(["body", "input", "color_red"])));
 }
 
@@ -32,7 +36,8 @@ fn behaviour_11_validation_errors_say_where_and_what() {
 fn behaviour_12_what_is_refused_for_good_is_told_apart_from_what_may_be_tried_again() {
     let house = House::open();
     send(house.base(), "GET", "/v1/runs", &[], &[]).refuses(401, "UNAUTHORIZED");
-    send(house.base(), "GET", "/v1/runs", &[("authorization", "Bearer rf_live_wrong")], &[]).refuses(401, "UNAUTHORIZED");
+    send(house.base(), "GET", "/v1/runs", &[("authorization", "Bearer rf_live_wrong")], &[])
+        .refuses(401, "UNAUTHORIZED");
     let elsewhere = [("x-organization-id", "0196a1b2-7c00-7d11-8a22-5f6e7d8c9b0a")];
     house.call_with("GET", "/v1/runs", None, &elsewhere).refuses(403, "ORGANIZATION_MEMBERSHIP_REQUIRED");
     let reader = house.make_key(&json!({ "name": "reader", "key_format": "live", "scopes": ["runs:read"] }));
@@ -92,7 +97,9 @@ fn behaviour_37_balances_are_numeric_text() {
     let number = |text: &serde_json::Value| text.as_str().expect("a text").parse::<f64>().expect("a number");
     assert!((number(&page["items"][0]["balance_usd"]) - 100.0).abs() < 1e-9);
     assert!((number(&page["items"][0]["balance"]) - 100.0).abs() < 1e-9);
-    let set = house.call("PATCH", "/v1/billing/balance", Some(&json!({ "low_balance_threshold": 5.5 }))).expect(200);
+    let set = house
+        .call("PATCH", "/v1/billing/balance", Some(&json!({ "low_balance_threshold": 5.5 })))
+        .expect(200);
     assert!((number(&set["low_balance_threshold"]) - 5.5).abs() < 1e-9);
     let stale = json!({ "low_balance_threshold": 6, "updated_at": "2020-01-01T00:00:00Z" });
     house.call("PATCH", "/v1/billing/balance", Some(&stale)).refuses(409, "CONFLICT");
@@ -105,12 +112,16 @@ fn behaviour_38_deployed_workflows_are_looked_up_by_their_slug() {
     let house = House::open();
     let path = "/v1/comfyui-workflows?q=slug.eq:'x'&limit=1";
     assert_eq!(house.get(path).expect(200)["items"], json!([]));
-    let made = house.post("/v1/comfyui-workflows", &json!({ "slug": "x", "name": "X", "workflow_json": {}, "graph": {} }));
+    let made = house.post(
+        "/v1/comfyui-workflows",
+        &json!({ "slug": "x", "name": "X", "workflow_json": {}, "graph": {} }),
+    );
     assert!((200..300).contains(&made.status), "{}", made.text());
     let made = made.json();
     assert_eq!(house.get(path).expect(200)["items"][0]["id"], made["id"]);
     let change = json!({ "name": "Y", "workflow_json": { "1": {} } });
-    let changed = house.call("PATCH", &format!("/v1/comfyui-workflows/{}", id(&made)), Some(&change)).expect(200);
+    let changed =
+        house.call("PATCH", &format!("/v1/comfyui-workflows/{}", id(&made)), Some(&change)).expect(200);
     assert_eq!(changed["name"], "Y");
     let run = json!({ "input": { "Aux Reference 1": "x" } });
     house.post("/v1/comfyui-workflows/my-studio/x/runs", &run).refuses(503, "MODEL_UNAVAILABLE");
@@ -118,7 +129,8 @@ fn behaviour_38_deployed_workflows_are_looked_up_by_their_slug() {
 
 #[test]
 fn behaviour_40_every_answer_tells_the_rate_that_is_left() {
-    let house = House::with(&[("PACKSHOT_LIMITS__RATE_CALLS", "8"), ("PACKSHOT_LIMITS__RATE_WINDOW_SECONDS", "600")]);
+    let house =
+        House::with(&[("PACKSHOT_LIMITS__RATE_CALLS", "8"), ("PACKSHOT_LIMITS__RATE_WINDOW_SECONDS", "600")]);
     let answers: Vec<_> = (0..12).map(|_| house.get("/v1/auth/me")).collect();
     for answer in &answers {
         for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {

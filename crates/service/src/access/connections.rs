@@ -5,11 +5,30 @@ use domain::id::{ConnectionId, OrgId};
 
 use super::device::{DeviceStart, GrantRefusal, SCOPE, Tokens};
 use super::members::tidy_name;
-use super::secret;
+use super::scopes::scope_of;
+use super::secret::{self, KeyFormat};
 use crate::{Refusal, Service, Thing};
 
 /// The client our own pages sign devices in as.
 const PAGES: &str = "packshot";
+
+/// An API key to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyDraft {
+    /// Its name for people.
+    pub name: String,
+    /// How it begins.
+    pub format: KeyFormat,
+    /// What it is limited to; everything its user may do if there are none.
+    pub scopes: Option<Vec<String>>,
+}
+
+impl From<&str> for KeyDraft {
+    /// A key that is not limited.
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+}
 
 /// An API key just made. It is shown once: only its hash is kept.
 #[derive(Clone)]
@@ -34,6 +53,7 @@ impl Service {
         before: Option<ConnectionId>,
         limit: u32,
     ) -> Result<Vec<ListedConnection>, Refusal> {
+        self.need_everything(caller)?;
         let mut among = caller.orgs();
         among.retain(|one| org.is_none_or(|org| org == *one));
         let listed = self.0.store.connections(&among, Some(&caller.user), before, limit).await;
@@ -56,6 +76,7 @@ impl Service {
 
     /// A connection that the caller may change: their own, or one in an organization of which they are administrator.
     async fn their_connection(&self, caller: &Caller, id: ConnectionId) -> Result<ListedConnection, Refusal> {
+        self.need_everything(caller)?;
         let missing = || Refusal::missing(Thing::Connection, id);
         let found = self.0.store.connection(id).await.map_err(Refusal::store("look up the connection"))?;
         let found = found.filter(|found| caller.belongs_to(found.org)).ok_or_else(missing)?;
@@ -98,6 +119,7 @@ impl Service {
     /// Begins to make a device connection from our own pages: the caller then confirms its code as for any device, and
     /// [`finish_connection`](Self::finish_connection) has the tokens.
     pub async fn begin_connection(&self, caller: &Caller, name: &str) -> Result<DeviceStart, GrantRefusal> {
+        self.need_everything(caller)?;
         name_of(name)?;
         self.keep_pace(&format!("device code for {}", caller.user))?;
         self.begin_sign_in(PAGES, SCOPE).await
@@ -126,12 +148,20 @@ impl Service {
     }
 
     /// Makes an API key that acts for the caller in an organization of theirs, and in no other.
-    pub async fn make_api_key(&self, caller: &Caller, org: OrgId, name: &str) -> Result<MadeApiKey, Refusal> {
-        let name = name_of(name)?;
+    pub async fn make_api_key(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        draft: impl Into<KeyDraft>,
+    ) -> Result<MadeApiKey, Refusal> {
+        self.need_everything(caller)?;
+        let KeyDraft { name, format, scopes } = draft.into();
+        let name = name_of(&name)?;
+        let scope = scope_of(SCOPE, format, scopes)?;
         if !caller.belongs_to(org) {
             return Err(Refusal::missing(Thing::Org, org));
         }
-        let (id, api_key) = (ConnectionId(self.0.ids.next()), secret::fresh_api_key());
+        let (id, api_key) = (ConnectionId(self.0.ids.next()), secret::fresh_api_key(format));
         let connection = Connection {
             id,
             user: caller.user.clone(),
@@ -139,7 +169,7 @@ impl Service {
             kind: ConnectionKind::ApiKey,
             name,
             created_at: self.now(),
-            scope: SCOPE.to_owned(),
+            scope,
             // Of a token that nobody is given.
             refresh_token: secret::hash(&secret::fresh()),
             api_key: Some(secret::hash(&api_key)),

@@ -3,7 +3,7 @@
 use domain::access::{Connection, ConnectionKind, Role};
 use domain::id::{ConnectionId, OrgId, UserId};
 
-use super::secret;
+use super::secret::{self, KeyFormat};
 use crate::{Refusal, Service};
 
 /// A new connection's secrets. They are shown once: only their hashes are kept.
@@ -36,7 +36,7 @@ impl Service {
             org: org.id,
             user: admin.user.id.clone(),
             refresh_token: format!("v1.{}", secret::fresh()),
-            api_key: secret::fresh_api_key(),
+            api_key: secret::fresh_api_key(KeyFormat::Packshot),
         };
         let connection = Connection {
             id: credentials.connection,

@@ -79,6 +79,7 @@ impl Service {
 
     /// The members of an organization the caller belongs to, oldest membership first.
     pub async fn members(&self, caller: &Caller, org: OrgId) -> Result<Vec<Member>, Refusal> {
+        self.need_everything(caller)?;
         Ok(self.org(caller, org).await?.members)
     }
 
@@ -99,6 +100,7 @@ impl Service {
     /// Ends a membership, and the connections that act for them there. For administrators, and for everybody about
     /// themselves. Refuses with [`Refusal::LastAdmin`] when no administrator would be left.
     pub async fn remove_member(&self, caller: &Caller, org: OrgId, user: &UserId) -> Result<(), Refusal> {
+        self.need_everything(caller)?;
         if !(caller.user == *user && caller.belongs_to(org)) {
             self.need_admin(caller, org)?;
         }
@@ -113,6 +115,7 @@ impl Service {
         given_name: &str,
         family_name: &str,
     ) -> Result<(), Refusal> {
+        self.need_everything(caller)?;
         let (given, family) = (tidy_name(given_name)?, tidy_name(family_name)?);
         let set = self.0.store.set_names(&caller.user, given.as_deref(), family.as_deref()).await;
         match set.map_err(Refusal::store("save your names"))? {

@@ -7,6 +7,7 @@ mod device;
 mod invitations;
 mod members;
 mod password;
+mod scopes;
 mod secret;
 mod sessions;
 mod token;
@@ -20,13 +21,15 @@ use domain::id::{OrgId, UserId};
 use domain::time::Timestamp;
 use tracing::debug;
 
-pub use connections::MadeApiKey;
+pub use connections::{KeyDraft, MadeApiKey};
 pub use credentials::Credentials;
 pub use device::{Decision, DeviceRequest, DeviceStart, GrantRefusal, Tokens};
 pub use invitations::{InvitationView, MadeInvitation, NewAccount};
 pub(crate) use members::tidy_name;
 pub use members::{MadeUser, PASSWORD_CHARS_MIN, email_fault, password_fault};
 pub(crate) use password::{Passwords, first_password, hash};
+pub use scopes::KNOWN as KNOWN_SCOPES;
+pub use secret::KeyFormat;
 pub(crate) use secret::bytes as random_bytes;
 pub use sessions::Visitor;
 pub use token::KeySet;
@@ -65,13 +68,18 @@ impl Service {
     /// Who holds that bearer token: an access token of ours, or an API key. A key acts in its organization alone; an access
     /// token in every organization of its user, unless told which.
     pub async fn bearer(&self, token: &str) -> Result<Caller, Refusal> {
-        let (user, selected, only, scopes) = if secret::looks_like_api_key(token) {
+        let (user, selected, only, scopes) = if let Some(format) = KeyFormat::of(token) {
             let unknown = || Refusal::Unauthenticated(TokenFault::Unknown);
             let key = secret::hash_api_key(token).ok_or_else(unknown)?;
             let found =
                 self.0.store.connection_by_api_key(key).await.map_err(Refusal::store("check the key"))?;
             let connection = found.ok_or_else(unknown)?;
-            (connection.user, Some(connection.org), Some(connection.org), Scopes::of(&connection.scope))
+            (
+                connection.user,
+                Some(connection.org),
+                Some(connection.org),
+                scopes::scopes_of(format, &connection.scope),
+            )
         } else {
             let claims = self.check_access_token(token).await?;
             (claims.user, claims.selected, None, Scopes::All)

@@ -13,7 +13,45 @@ const READABLE: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// 43 of 62 characters: 256 bits.
 const SECRET_LEN: usize = 43;
 const CHECK_LEN: usize = 6;
-const API_KEY_PREFIX: &str = "pk_";
+
+/// How a key begins, which says what it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// `pk_`: everything its user may do, unless it is limited.
+    #[default]
+    Packshot,
+    /// `rf_live_`: the same, for clients that know a key by this prefix.
+    Live,
+    /// `rf_svc_`: for services that look and tidy up. It starts no work, whatever else it may do.
+    Service,
+}
+
+impl KeyFormat {
+    const ALL: [Self; 3] = [Self::Packshot, Self::Live, Self::Service];
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Packshot => "pk_",
+            Self::Live => "rf_live_",
+            Self::Service => "rf_svc_",
+        }
+    }
+
+    /// The format of that name: `packshot`, `live` or `service`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "packshot" => Some(Self::Packshot),
+            "live" => Some(Self::Live),
+            "service" => Some(Self::Service),
+            _ => None,
+        }
+    }
+
+    /// The format that a token claims to have, if it claims to be a key.
+    pub(crate) fn of(token: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| token.starts_with(format.prefix()))
+    }
+}
 
 /// That many characters, each drawn evenly from the alphabet by the operating system's randomness.
 fn draw(alphabet: &[u8], len: usize) -> String {
@@ -69,20 +107,15 @@ pub(crate) fn hash(secret: &str) -> SecretHash {
     SecretHash(Sha256::digest(secret.as_bytes()).into())
 }
 
-/// An API key: `pk_`, 256 bits, and a CRC-32 by which scanners know it for one.
-pub(crate) fn fresh_api_key() -> String {
+/// An API key: its prefix, 256 bits, and a CRC-32 by which scanners know it for one.
+pub(crate) fn fresh_api_key(format: KeyFormat) -> String {
     let body = fresh();
-    format!("{API_KEY_PREFIX}{body}{}", check_of(&body))
-}
-
-/// Whether a token claims to be an API key.
-pub(crate) fn looks_like_api_key(token: &str) -> bool {
-    token.starts_with(API_KEY_PREFIX)
+    format!("{}{body}{}", format.prefix(), check_of(&body))
 }
 
 /// What is kept of an API key, if it is whole: its check must fit, so that a mistyped one costs no look-up.
 pub(crate) fn hash_api_key(key: &str) -> Option<SecretHash> {
-    let rest = key.strip_prefix(API_KEY_PREFIX)?;
+    let rest = key.strip_prefix(KeyFormat::of(key)?.prefix())?;
     let (body, check) = rest.split_at_checked(SECRET_LEN)?;
     (check == check_of(body)).then(|| hash(key))
 }
@@ -120,16 +153,19 @@ mod tests {
 
     #[test]
     fn a_mistyped_key_is_known_for_one() {
-        let key = fresh_api_key();
-        assert!(looks_like_api_key(&key));
-        assert_eq!(hash_api_key(&key), Some(hash(&key)));
-        for at in 3..key.len() {
-            let mut typo = key.clone().into_bytes();
-            typo[at] = if typo[at] == b'a' { b'b' } else { b'a' };
-            let typo = String::from_utf8(typo).expect("ascii");
-            assert_eq!(hash_api_key(&typo), None, "{typo}");
+        for format in KeyFormat::ALL {
+            let key = fresh_api_key(format);
+            assert_eq!(KeyFormat::of(&key), Some(format));
+            assert_eq!(hash_api_key(&key), Some(hash(&key)));
+            assert!(key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{key}");
+            for at in format.prefix().len()..key.len() {
+                let mut typo = key.clone().into_bytes();
+                typo[at] = if typo[at] == b'a' { b'b' } else { b'a' };
+                let typo = String::from_utf8(typo).expect("ascii");
+                assert_eq!(hash_api_key(&typo), None, "{typo}");
+            }
+            assert_eq!(hash_api_key(&key[..20]), None);
         }
-        assert_eq!(hash_api_key(&key[..20]), None);
         assert_eq!(hash_api_key("pk_é"), None);
     }
 

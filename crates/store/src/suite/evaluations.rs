@@ -311,7 +311,10 @@ pub async fn limits_are_an_organizations_own(make: impl Fn() -> Empty) {
         assert_eq!(store.evaluation_limits(other.org).await.unwrap(), json!({}));
     }
     let audit = store.audit(tenant.org, None, 1).await.unwrap();
-    assert_eq!((audit[0].action.as_str(), audit[0].actor.as_ref()), ("evaluation_limits.set", Some(&tenant.user)));
+    assert_eq!(
+        (audit[0].action.as_str(), audit[0].actor.as_ref()),
+        ("evaluation_limits.set", Some(&tenant.user))
+    );
     let nobody = domain::id::OrgId(world.id());
     let refused = store.set_evaluation_limits(nobody, &json!({}), &tenant.user).await;
     assert!(matches!(refused, Err(StoreError::Missing(_))));

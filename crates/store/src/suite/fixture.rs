@@ -8,8 +8,8 @@ use domain::access::{Author, Connection, ConnectionKind, DeviceGrant, GrantState
 use domain::evaluation::{Asked, Evaluation, EvaluationState, Reference};
 use domain::event::Kind;
 use domain::id::{
-    ConnectionId, EntryId, EvaluationId, EventId, GrantId, LeaseToken, OrgId, OrgVersion, RunId, SubscriptionId, UserId,
-    VersionId, WorkflowId,
+    ConnectionId, EntryId, EvaluationId, EventId, GrantId, LeaseToken, OrgId, OrgVersion, RunId,
+    SubscriptionId, UserId, VersionId, WorkflowId,
 };
 use domain::image::{ContentHash, FileName, Image};
 use domain::repeat::{KeptAnswer, Slot};
@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 use super::{Empty, ManualClock};
 use crate::{
-    Claim, Filed, Filing, Founding, NewBatch, NewEvaluation, NewRun, NewUser, Settled, Settlement, SigningKey, Store,
-    WorkerId,
+    Claim, Filed, Filing, Founding, NewBatch, NewEvaluation, NewRun, NewUser, Settled, Settlement,
+    SigningKey, Store, WorkerId,
 };
 
 /// Credits one run of a fixture's workflow costs.

@@ -121,7 +121,10 @@ pub async fn an_upload_becomes_an_asset_once(make: impl Fn() -> Empty) {
     let seen = store.image(&[tenant.org], second.hash).await.unwrap().expect("may be seen");
     assert_eq!(Some((seen.width, seen.height)), second.size);
 
-    assert!(!store.receive_upload(tenant.org, new.asset, &first).await.unwrap(), "what comes late changes nothing");
+    assert!(
+        !store.receive_upload(tenant.org, new.asset, &first).await.unwrap(),
+        "what comes late changes nothing"
+    );
     let renamed = AssetChange { name: Some(FileName::clean("b.jpg")), folder: Some(None) };
     let Changed::Now(renamed) = store.change_asset(tenant.org, new.asset, &renamed).await.unwrap() else {
         panic!("it is there")
@@ -137,10 +140,7 @@ pub async fn an_upload_becomes_an_asset_once(make: impl Fn() -> Empty) {
     let stolen = Upload { org: other.org, ..new.clone() };
     assert!(matches!(store.announce_upload(&stolen).await, Err(StoreError::Conflict(_))));
     assert!(store.delete_asset(tenant.org, new.asset, &tenant.user).await.unwrap());
-    assert_eq!(
-        store.confirm_upload(tenant.org, new.asset, &second, None).await.unwrap(),
-        Confirmed::Missing
-    );
+    assert_eq!(store.confirm_upload(tenant.org, new.asset, &second, None).await.unwrap(), Confirmed::Missing);
     assert!(!store.receive_upload(tenant.org, new.asset, &first).await.unwrap());
 }
 

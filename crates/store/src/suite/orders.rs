@@ -246,7 +246,11 @@ pub async fn feedback_is_kept_in_place_of_the_last(make: impl Fn() -> Empty) {
     let (world, tenant) = World::founded(make(), 1).await;
     let other = world.tenant("Other", 0).await;
     let run = world.accepted(&tenant).await;
-    let bad = Feedback { thumbs_up: false, expected: vec![world.image().hash], reason: Some("too soft".to_owned()) };
+    let bad = Feedback {
+        thumbs_up: false,
+        expected: vec![world.image().hash],
+        reason: Some("too soft".to_owned()),
+    };
     let good = Feedback { thumbs_up: true, expected: Vec::new(), reason: None };
     for feedback in [&bad, &good] {
         assert!(world.store.give_feedback(&[other.org, tenant.org], run, feedback).await.unwrap());

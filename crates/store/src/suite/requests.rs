@@ -57,7 +57,10 @@ pub async fn filing_is_all_or_nothing(make: impl Fn() -> Empty) {
     let begin = || world.store.begin_idempotent(&slot, [1; 32], Uuid::from_u128(7), Millis::seconds(60));
     assert!(matches!(begin().await.unwrap(), Begun::First { .. }));
     let refused = world.store.file(&too_many).await.unwrap();
-    assert_eq!(refused, Filed::OutOfCredit(OutOfCredit { balance: i64::from(99 * PRICE), price: 100 * PRICE }));
+    assert_eq!(
+        refused,
+        Filed::OutOfCredit(OutOfCredit { balance: i64::from(99 * PRICE), price: 100 * PRICE })
+    );
     assert_eq!(world.balance(&tenant).await, i64::from(99 * PRICE));
     assert_eq!(many(&world, &tenant).await, 1);
     assert!(world.store.batch_of(tenant.org, handle(&too_many)).await.unwrap().is_none());
@@ -202,7 +205,8 @@ pub async fn a_cancelled_run_is_nobodys_work(make: impl Fn() -> Empty) {
     world.clock.advance(Millis(5));
     let event = EventId(world.id());
     let by = &tenant.user;
-    let cancelled = world.store.cancel(&[tenant.org], new.run.id, by, Some("wrong shoe"), event).await.unwrap();
+    let cancelled =
+        world.store.cancel(&[tenant.org], new.run.id, by, Some("wrong shoe"), event).await.unwrap();
     assert_eq!(cancelled, Cancelled::Now);
     let run = world.run(&tenant, new.run.id).await;
     assert_eq!((run.state, run.charged), (State::Cancelled { finished_at: world.now() }, 0));
@@ -277,7 +281,10 @@ pub async fn a_batch_is_cancelled_as_a_whole(make: impl Fn() -> Empty) {
     assert_eq!(world.balance(&tenant).await, i64::from((10 - 2) * PRICE));
     assert_eq!(world.settle(claims[1].token, &world.success()).await, Settled::LeaseLost);
     let found = world.store.batch_of(tenant.org, batch).await.unwrap().unwrap();
-    assert_eq!((found.counts.in_status(Status::Cancelled), found.end()), (4, Some(BatchEnd::PartlySucceeded)));
+    assert_eq!(
+        (found.counts.in_status(Status::Cancelled), found.end()),
+        (4, Some(BatchEnd::PartlySucceeded))
+    );
     assert_eq!(found.ended_at, Some(world.now()));
     assert_eq!(told_of_batch(&world, &tenant, batch).await, [BatchEnd::PartlySucceeded]);
     assert_eq!(world.claim_one().await.run.id, elsewhere);

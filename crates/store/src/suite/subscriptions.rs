@@ -76,7 +76,8 @@ pub async fn a_subscription_is_sent_what_it_asked_for(make: impl Fn() -> Empty) 
 
     // What is told, and in which words it is asked for.
     let taken = take(&world).await;
-    let of_batch: Vec<_> = taken.iter().filter(|taken| matches!(taken.delivery.event.what, What::Batch { .. })).collect();
+    let of_batch: Vec<_> =
+        taken.iter().filter(|taken| matches!(taken.delivery.event.what, What::Batch { .. })).collect();
     assert_eq!(of_batch.len(), 2, "its own address and the subscription's");
     for taken in &of_batch {
         assert_eq!((taken.delivery.face.0.as_str(), &taken.told), ("runflow", &None));
@@ -106,7 +107,8 @@ pub async fn a_subscription_and_an_address_are_told_apart(make: impl Fn() -> Emp
     world.store.file(&world.filing_of(new)).await.unwrap();
     let claim = world.claim_one().await;
     world.succeed(&claim).await;
-    let told: Vec<_> = deliveries(&world, tenant.org).await.iter().map(|delivery| delivery.subscription).collect();
+    let told: Vec<_> =
+        deliveries(&world, tenant.org).await.iter().map(|delivery| delivery.subscription).collect();
     let all: BTreeSet<_> = told.iter().copied().collect();
     assert_eq!((told.len(), all), (3, BTreeSet::from([None, Some(subscription.id), Some(same.id)])));
 }
@@ -124,7 +126,8 @@ pub async fn a_subscription_is_changed_from_what_was_seen(make: impl Fn() -> Emp
         let (store, user) = (&world.store, &tenant.user);
         async move { store.change_subscription(org, made.id, &change, user).await.unwrap() }
     };
-    let address = || SubscriptionChange { address: Some("https://new.test/".to_owned()), ..Default::default() };
+    let address =
+        || SubscriptionChange { address: Some("https://new.test/".to_owned()), ..Default::default() };
     assert_eq!(change(other.org, address()).await, Changing::Missing);
     let seen = Some(made.updated_at);
     let Changing::Now(first) =
@@ -244,8 +247,7 @@ pub async fn an_end_is_told_again_on_request(make: impl Fn() -> Empty) {
     let (world, tenant) = World::founded(make(), 9).await;
     let other = world.tenant("Other", 0).await;
     let mut filing = world.filing(&tenant, 1);
-    filing.runs[0].run.webhooks =
-        vec!["https://hooks.test/1".to_owned(), "https://hooks.test/2".to_owned()];
+    filing.runs[0].run.webhooks = vec!["https://hooks.test/1".to_owned(), "https://hooks.test/2".to_owned()];
     world.store.file(&filing).await.unwrap();
     let (run, batch) = (filing.runs[0].run.id, filing.batch.as_ref().unwrap().handle);
     let again = |org: OrgId, about| {
