@@ -124,7 +124,7 @@ async fn a_page_shows_the_newest_five_hundred_connections() {
     let note = "Only the newest 500 are shown.";
     let pages = ["/account/connections".to_owned(), format!("/account/organizations/{}", house.get("org"))];
     for number in 1..500 {
-        house.service.make_api_key(&caller, org, &format!("till {number}.")).await.expect("a key");
+        house.service.make_api_key(&caller, org, format!("till {number}.").as_str()).await.expect("a key");
     }
     for page in &pages {
         let text = admin.get(page).await.text();
