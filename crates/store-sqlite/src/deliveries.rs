@@ -50,12 +50,9 @@ pub(crate) fn record_event(
             )?;
         }
     }
-    let subscribed = tx.conn.all(
-        "SELECT id, face, address FROM subscriptions
-         WHERE org = ?1 AND disabled_at IS NULL AND EXISTS (SELECT 1 FROM json_each(kinds) WHERE value = ?2)",
-        params![org.0.as_bytes(), kind.as_str()],
-        |row| Ok((SubscriptionId(uuid(row, 0)?), row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
-    )?;
+    let subscribed = tx.conn.all(SUBSCRIBED, params![org.0.as_bytes(), kind.as_str()], |row| {
+        Ok((SubscriptionId(uuid(row, 0)?), row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    })?;
     for (id, face, address) in subscribed {
         let (face, address) = (face.as_str(), address.as_str());
         record(
@@ -69,6 +66,10 @@ pub(crate) fn record_event(
     }
     Ok(())
 }
+
+/// The subscriptions of an organization to a kind of events.
+pub(crate) const SUBSCRIBED: &str = "SELECT id, face, address FROM subscriptions
+    WHERE org = ?1 AND disabled_at IS NULL AND EXISTS (SELECT 1 FROM json_each(kinds) WHERE value = ?2)";
 
 /// One event to be told to one address.
 struct Recording<'a> {
@@ -393,6 +394,10 @@ fn settle(
     Ok(true)
 }
 
+/// What a subscription has not been sent yet.
+pub(crate) const NOT_SENT: &str =
+    "SELECT id FROM deliveries WHERE org = ?1 AND subscription = ?2 AND state = 'pending'";
+
 /// Gives up what a subscription has not been sent yet, for that reason; an attempt that is under way does not count any more.
 pub(crate) fn give_up_for(
     tx: &Tx<'_>,
@@ -401,9 +406,11 @@ pub(crate) fn give_up_for(
     reason: &'static str,
 ) -> Result<(), StoreError> {
     let given_up = tx.conn.all(
-        "UPDATE deliveries SET state = 'failed', due_at = NULL, ended_at = ?3, attempts = attempts + 1, failed = failed + 1,
-                               lease_token = NULL
-         WHERE org = ?1 AND subscription = ?2 AND state = 'pending' RETURNING id, attempts",
+        &format!(
+            "UPDATE deliveries SET state = 'failed', due_at = NULL, ended_at = ?3, attempts = attempts + 1,
+                                   failed = failed + 1, lease_token = NULL
+             WHERE id IN ({NOT_SENT}) RETURNING id, attempts"
+        ),
         params![org.0.as_bytes(), subscription.0.as_bytes(), tx.now.0],
         |row| Ok((uuid(row, 0)?, row.get::<_, u32>(1)?)),
     )?;

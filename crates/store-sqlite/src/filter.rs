@@ -7,6 +7,10 @@
 use domain::filter::{self, Cursor, Decimal, Direction, Expr, Listing, Pattern, Piece, Relation, Test};
 use rusqlite::types::Value;
 
+/// What is never true. Not `0`: a condition joined to that by `AND` is folded into it before an index is chosen, so that a
+/// query that names its index has no solution left.
+const NEVER: &str = "''";
+
 /// How a column keeps the values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
@@ -156,7 +160,7 @@ impl Fragment {
     fn condition<F>(&mut self, expr: &Expr<F>, column: &dyn Fn(&F) -> Column, denied: bool) {
         match expr {
             Expr::And(parts) => self.joined(parts, " AND ", "1", column, denied),
-            Expr::Or(parts) => self.joined(parts, " OR ", "0", column, denied),
+            Expr::Or(parts) => self.joined(parts, " OR ", NEVER, column, denied),
             Expr::Not(inner) => {
                 self.push("NOT (");
                 self.condition(inner, column, true);
@@ -202,7 +206,7 @@ impl Fragment {
                 let before = self.params.len();
                 self.params.extend(kept);
                 match self.params.len() - before {
-                    0 => self.push("0"),
+                    0 => self.push(NEVER),
                     many => self.push(&format!("{} IN ({})", column.sql, vec!["?"; many].join(", "))),
                 }
             }
@@ -210,7 +214,7 @@ impl Fragment {
                 self.push(&format!("{} GLOB ?", column.sql));
                 self.params.push(Value::Text(glob(pattern)));
             }
-            Test::Like(_) => self.push("0"),
+            Test::Like(_) => self.push(NEVER),
             Test::IsNull => self.missing(column),
         }
         if guarded {
@@ -222,12 +226,12 @@ impl Fragment {
         use Relation::{Eq, Gt, Gte, Lt, Lte, Ne};
         match (column.kept.place(value), relation) {
             (Place::At(value), relation) => self.sign(column, relation, value),
-            (_, Eq) => self.push("0"),
+            (_, Eq) => self.push(NEVER),
             (_, Ne) => self.push("1"),
             (Place::JustAfter(units), Gt | Gte) => self.sign(column, Gt, Value::Integer(units)),
             (Place::JustAfter(units), Lt | Lte) => self.sign(column, Lte, Value::Integer(units)),
             (Place::AboveAll, Lt | Lte) | (Place::BelowAll, Gt | Gte) => self.present(column),
-            (Place::AboveAll | Place::BelowAll | Place::Apart, Gt | Gte | Lt | Lte) => self.push("0"),
+            (Place::AboveAll | Place::BelowAll | Place::Apart, Gt | Gte | Lt | Lte) => self.push(NEVER),
         }
     }
 
@@ -246,7 +250,7 @@ impl Fragment {
     }
 
     fn missing(&mut self, column: Column) {
-        if column.may_miss { self.push(&format!("{} IS NULL", column.sql)) } else { self.push("0") }
+        if column.may_miss { self.push(&format!("{} IS NULL", column.sql)) } else { self.push(NEVER) }
     }
 
     fn present(&mut self, column: Column) {
@@ -284,7 +288,7 @@ impl Fragment {
     /// Beyond in the first key, or equal in it and beyond in the next, and so on.
     fn beyond_by_key(&mut self, at: &[(&Key, &Option<filter::Value>)]) {
         let Some(((key, value), rest)) = at.split_first() else {
-            return self.push("0");
+            return self.push(NEVER);
         };
         let beyond = if key.descends { Relation::Lt } else { Relation::Gt };
         self.push("(");
@@ -296,7 +300,7 @@ impl Fragment {
                     self.missing(key.column);
                 }
             }
-            None if key.descends => self.push("0"),
+            None if key.descends => self.push(NEVER),
             None => self.present(key.column),
         }
         if !rest.is_empty() {

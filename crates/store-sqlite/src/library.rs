@@ -20,6 +20,10 @@ use crate::writer::Tx;
 /// Uploads forgotten in one call, at most.
 const AT_ONCE: i64 = 1000;
 
+/// Uploads that were announced before some time and never became assets.
+pub(crate) const STALE: &str =
+    "SELECT asset FROM uploads WHERE kept_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2";
+
 /// The columns [`asset`] reads, in its order.
 pub(crate) const ASSET_COLUMNS: &str = "id, org, folder, name, hash, media_type, bytes, width, height, source, \
      created_by, created_at, updated_at, deleted_at, deleted_by";
@@ -476,8 +480,7 @@ impl Library for Sqlite {
     async fn forget_uploads(&self, age: Millis) -> Result<u64, StoreError> {
         self.write("forget_uploads", move |tx| {
             let forgotten = tx.conn.exec(
-                "DELETE FROM uploads WHERE asset IN (
-                     SELECT asset FROM uploads WHERE kept_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)",
+                &format!("DELETE FROM uploads WHERE asset IN ({STALE})"),
                 params![tx.now.0 - age.0, AT_ONCE],
             )?;
             Ok(forgotten as u64)

@@ -40,9 +40,11 @@ fn by(conn: &Connection, sql: &str, index: &str, walks: usize, covering: bool) {
     let found = plan.iter().filter(|line| line.starts_with("SEARCH") && line.contains(&wanted)).count();
     assert_eq!(found, walks, "{wanted}: {sql}\n{plan:#?}");
     let whole = plan.iter().filter(|line| {
-        ["runs", "r", "deliveries", "d", "labels", "receivers"].iter().any(|table| {
-            line.starts_with(&format!("SCAN {table}")) && !line.contains("INDEX receivers_turns")
-        })
+        ["runs", "r", "deliveries", "d", "labels", "receivers", "evaluations", "uploads", "subscriptions"]
+            .iter()
+            .any(|table| {
+                line.starts_with(&format!("SCAN {table}")) && !line.contains("INDEX receivers_turns")
+            })
     });
     assert_eq!(whole.count(), 0, "{sql}\n{plan:#?}");
 }
@@ -151,4 +153,34 @@ fn turns_and_what_is_old_are_found_by_an_index() {
     }
     let last = plan(&conn, crate::deliveries::LAST_TURN);
     assert!(last.iter().all(|line| line.contains("receivers_turns")), "{last:?}");
+}
+
+#[test]
+fn evaluations_are_claimed_by_an_index() {
+    let (_folder, conn) = database();
+    let turns = crate::evaluations::IN_TURN;
+    let cases = [
+        (turns.anything, "evaluations_due"),
+        (turns.next, "evaluations_due_of_org"),
+        (turns.is_due, "evaluations_due_of_org"),
+        (crate::evaluations::DUE, "evaluations_due_of_org"),
+        (crate::evaluations::LEASED, "sqlite_autoindex_evaluations_2"),
+    ];
+    for (sql, index) in cases {
+        by(&conn, sql, index, 1, false);
+        ordered(&conn, sql);
+    }
+}
+
+#[test]
+fn what_asks_for_an_event_and_what_came_to_nothing_is_found_by_an_index() {
+    let (_folder, conn) = database();
+    let cases = [
+        (crate::deliveries::SUBSCRIBED, "subscriptions_of_org"),
+        (crate::deliveries::NOT_SENT, "deliveries_of_subscription"),
+        (crate::library::STALE, "uploads_by_age"),
+    ];
+    for (sql, index) in cases {
+        by(&conn, sql, index, 1, false);
+    }
 }

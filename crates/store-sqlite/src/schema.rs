@@ -50,7 +50,13 @@ pub(crate) fn prepare(path: &Path) -> Result<(), StoreError> {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
     }
     let mut conn = open(path)?;
-    migrate(&mut conn)
+    migrate(&mut conn, MIGRATIONS.len())
+}
+
+/// Brings a file to an earlier schema than the present one, for tests of what comes after it.
+#[cfg(test)]
+pub(crate) fn prepare_as_of(path: &Path, version: usize) -> Result<(), StoreError> {
+    migrate(&mut open(path)?, version)
 }
 
 /// A connection that may write.
@@ -112,7 +118,8 @@ fn write_ahead(conn: &Connection) -> Result<(), StoreError> {
     }
 }
 
-fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+/// Brings a file to the schema `wanted`, if it has an earlier one.
+fn migrate(conn: &mut Connection, wanted: usize) -> Result<(), StoreError> {
     // For migrations, as nothing that is in the schema may need a function of ours.
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     conn.create_scalar_function("receiver_of", 1, flags, |context| {
@@ -143,7 +150,7 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         if found > known {
             return Err(StoreError::TooNew { found, known });
         }
-        let Some(next) = MIGRATIONS.get(found as usize) else {
+        let Some(next) = MIGRATIONS[..wanted].get(found as usize) else {
             return Ok(());
         };
         tx.execute_batch(next).map_err(store_error)?;

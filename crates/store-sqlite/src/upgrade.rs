@@ -1,18 +1,21 @@
-//! What becomes of a file of the first schema.
+//! What becomes of files of earlier schemas.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::delivery::{DeliveryFilter, DeliveryStatus, receiver};
-use domain::id::{OrgId, RunId};
+use domain::batch::handle;
+use domain::delivery::{About, DeliveryFilter, DeliveryState, DeliveryStatus, receiver};
+use domain::event::What;
+use domain::id::{EventId, LeaseToken, OrgId, RunId, UserId};
 use domain::page::Window;
 use domain::run::{RunFilter, Status};
 use domain::time::{Clock as _, Timestamp};
+use rusqlite::types::Value;
 use rusqlite::{Connection, params};
-use store::{Batches as _, Deliveries as _, Runs as _};
+use store::{Batches as _, Cancelled, Deliveries as _, Runs as _, ToldAgain};
 use uuid::Uuid;
 
-use crate::{Sqlite, SystemClock, check_invariants};
+use crate::{Sqlite, SystemClock, check_invariants, schema};
 
 const ORG: OrgId = OrgId(Uuid::from_u128(1));
 const DAY: i64 = 24 * 3_600_000;
@@ -131,6 +134,22 @@ fn first_schema(path: &Path, runs: &[Old<'_>]) {
     }
 }
 
+/// Nothing is wrong in the file, blobs aside.
+fn sound(path: &Path) {
+    let wrong = check_invariants(path, path.parent().unwrap());
+    let wrong: Vec<_> =
+        wrong.into_iter().filter(|what| !what.contains("what may be seen is stored")).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Every row that a query finds.
+fn rows(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
+    let mut statement = conn.prepare(sql).unwrap();
+    let width = statement.column_count();
+    let found = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect()).unwrap();
+    found.map(Result::unwrap).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,10 +180,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
         ],
     );
     let store = Sqlite::open(&path, Arc::new(SystemClock::new())).unwrap();
-    let wrong = check_invariants(&path, folder.path());
-    let wrong: Vec<_> =
-        wrong.into_iter().filter(|what| !what.contains("what may be seen is stored")).collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    sound(&path);
 
     let batches = store.batches(ORG, None, Window { limit: 9, offset: 0 }).await.unwrap().entries;
     let mut told: Vec<_> = batches
@@ -204,4 +220,129 @@ async fn a_file_of_the_first_schema_is_brought_up_to_date() {
     for (address, spelt) in spelt.map(Result::unwrap) {
         assert_eq!(spelt, receiver(&address));
     }
+}
+
+/// Tables that are made anew keep their rows, their order and what refers to them, and go on as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_fifth_schema_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packshot.db");
+    let now = SystemClock::new().now().0;
+    let at = now - DAY / 2;
+    let in_batch = [("autoretouch_batch_id", "7")];
+    let addresses = ["https://hooks.example/a", "https://hooks.example/b", "https://else.example/"];
+    let run = |number, status| Old { number, status, at, labels: &in_batch, webhooks: &addresses };
+    first_schema(
+        &path,
+        &[
+            run(10, "succeeded"),
+            run(11, "failed"),
+            run(12, "queued"),
+            run(13, "queued"),
+            Old { labels: &[], webhooks: &addresses[..1], ..run(14, "unpaid") },
+        ],
+    );
+    schema::prepare_as_of(&path, 5).unwrap();
+    {
+        let conn = Connection::open(&path).unwrap();
+        // One delivered at the second attempt, one given up, one under way; numbers with a gap.
+        conn.execute_batch(
+            "UPDATE deliveries SET seq = seq + 100 WHERE seq > 2;
+             UPDATE deliveries SET state = 'delivered', due_at = NULL, ended_at = at + 9, attempts = 2, failed = 1 WHERE seq = 1;
+             UPDATE deliveries SET state = 'failed', due_at = NULL, ended_at = at + 9, attempts = 1, failed = 1 WHERE seq = 2;
+             UPDATE deliveries SET lease_token = randomblob(16), due_at = due_at + 1 WHERE seq = 105;
+             INSERT INTO delivery_attempts (delivery, number, at, took, status, error, answer)
+             SELECT id, 1, at + 1, 5, 500, 'http_status', 'no' FROM deliveries WHERE seq IN (1, 2)
+             UNION ALL SELECT id, 2, at + 9, 5, 200, NULL, '' FROM deliveries WHERE seq = 1;",
+        )
+        .unwrap();
+    }
+    let kept = [
+        "SELECT seq, id, event, org, run, address, receiver, at, status, started_at, finished_at, charged, result, failure,
+                state, attempts, failed, due_at, ended_at, lease_token FROM deliveries ORDER BY seq",
+        "SELECT * FROM delivery_attempts ORDER BY delivery, number",
+        "SELECT seq, id, org, kind, amount, balance, run, at, by, note FROM entries ORDER BY seq",
+        "SELECT seq, org, id, name, created_at, author, workflow, workflow_name, runs, charged, queued, running, in_review,
+                succeeded, failed, unpaid, cancelled FROM batches ORDER BY seq",
+        "SELECT id, org, workflow, version, created_at, status, started_at, finished_at, charged, price, input, result, failure,
+                batch, labels, webhooks FROM runs ORDER BY id",
+        "SELECT * FROM receivers ORDER BY org, receiver",
+        "SELECT * FROM queue ORDER BY run",
+    ];
+    let read = || {
+        let conn = Connection::open(&path).unwrap();
+        kept.map(|sql| rows(&conn, sql))
+    };
+    let before = read();
+    assert!(before.iter().all(|rows| !rows.is_empty()));
+    let store = Sqlite::open(&path, Arc::new(SystemClock::new())).unwrap();
+    assert_eq!(read(), before);
+    sound(&path);
+
+    let conn = Connection::open(&path).unwrap();
+    conn.pragma_update(None, "foreign_keys", 1).unwrap();
+    for refused in [
+        "DELETE FROM deliveries WHERE seq = 1",
+        "INSERT INTO delivery_attempts (delivery, number, at, took, answer) VALUES (zeroblob(16), 1, 0, 0, '')",
+        "UPDATE entries SET note = 'x'",
+        "DELETE FROM entries",
+    ] {
+        assert!(conn.execute(refused, []).is_err(), "{refused}");
+    }
+    let all = rows(
+        &conn,
+        "SELECT DISTINCT kind, face, automatic, subscription, body FROM deliveries ORDER BY kind",
+    );
+    let kinds = ["run_failed", "run_succeeded", "run_unpaid"];
+    let expected = kinds.map(|kind| {
+        vec![
+            Value::Text(kind.to_owned()),
+            Value::Text(String::new()),
+            Value::Integer(1),
+            Value::Null,
+            Value::Null,
+        ]
+    });
+    assert_eq!(all, expected);
+    drop(conn);
+
+    let of_run = DeliveryFilter { run: Some(RunId(Uuid::from_u128(10))), status: None };
+    let deliveries = store.deliveries(ORG, &of_run, 9, None).await.unwrap().entries;
+    assert_eq!(deliveries.len(), 3);
+    let delivered = deliveries.iter().find(|delivery| delivery.attempts == 2).unwrap();
+    assert!(matches!(delivered.state, DeliveryState::Delivered { .. }));
+    let (run, status) = (RunId(Uuid::from_u128(10)), Status::Succeeded);
+    assert_eq!(delivered.event.what, What::Run { run, status });
+    assert_eq!(store.delivery(&[ORG], delivered.id).await.unwrap().unwrap().1.len(), 2);
+
+    // The batch has its handle and its times, and goes on counting; what is told stands behind what was.
+    let seven = handle(ORG, "7");
+    let batch = store.batch_of(ORG, seven).await.unwrap().unwrap();
+    assert_eq!((batch.runs, batch.counts.in_status(Status::Queued), batch.size), (4, 2, None));
+    assert_eq!((batch.started_at, batch.ended_at), (Some(Timestamp(at + 1)), Some(Timestamp(at + 2))));
+    let by = UserId("ada".to_owned());
+    let event = EventId(Uuid::from_u128(9_000));
+    let run = RunId(Uuid::from_u128(12));
+    assert_eq!(store.cancel(&[ORG], run, &by, None, event).await.unwrap(), Cancelled::Now);
+    let batch = store.batch_of(ORG, seven).await.unwrap().unwrap();
+    assert_eq!((batch.counts.in_status(Status::Queued), batch.counts.in_status(Status::Cancelled)), (1, 1));
+    let last = before[0].last().unwrap()[0].clone();
+    let conn = Connection::open(&path).unwrap();
+    let told = rows(&conn, "SELECT min(seq) FROM deliveries WHERE status = 'cancelled'");
+    let (Value::Integer(first), Value::Integer(last)) = (&told[0][0], &last) else { panic!("{told:?}") };
+    assert!(first > last);
+    let taking = store::Taking {
+        tokens: (0..20).map(|number| LeaseToken(Uuid::from_u128(20_000 + number))).collect(),
+        lease: domain::time::Millis::seconds(30),
+        per_org: 100,
+        per_receiver: 100,
+        busy: std::collections::BTreeMap::new(),
+        after: None,
+    };
+    let pending = before[0].iter().filter(|row| row[14] == Value::Text("pending".to_owned())).count();
+    assert_eq!(store.take_deliveries(&taking).await.unwrap().len(), pending + addresses.len());
+    let again =
+        store.tell_again(ORG, About::Run(RunId(Uuid::from_u128(14))), EventId(Uuid::from_u128(9_001)));
+    assert_eq!(again.await.unwrap(), ToldAgain::UnderWay);
+    sound(&path);
 }

@@ -77,8 +77,8 @@ pub trait Library: Send + Sync {
         folder: Option<FolderId>,
     ) -> Result<Confirmed, StoreError>;
 
-    /// Files an asset whose bytes are stored. Filing it again changes nothing. Refuses with `Missing` if there is no such
-    /// folder.
+    /// Files an asset whose bytes are stored; the organization may see it as a picture from now on, if it is one. Filing it
+    /// again changes nothing. Refuses with `Missing` if there is no such folder.
     async fn add_asset(&self, asset: &Asset) -> Result<(), StoreError>;
 
     /// One asset that was not thrown away.

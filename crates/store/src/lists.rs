@@ -592,12 +592,13 @@ pub fn part_number(whole: Uuid, part: Uuid) -> Option<u32> {
     u32::try_from(mixed).ok().filter(|mixed| (1..=0x1_0000).contains(mixed)).map(|mixed| mixed - 1)
 }
 
-/// Lists. However long one is, a page of it in the order of time (`CreatedAt`, or `At`) costs the same, and so does one of a
-/// noun's entries that have one thing in common by which they are found: runs of one reference, batch, workflow, picture
-/// name or status, evaluations or lines of one run, deliveries of one subscription or in one state, anything by its id. It
-/// must be asked for together with everything else (`AND`). Any other filter is held against one entry after the other, in
-/// the list's order, until the page is full: one that few meet goes through all of the organization's entries of that
-/// noun. Any other order goes through all of those too, every time.
+/// Lists. However long one is, a page of it in the order of time (`CreatedAt`, or `At`) costs the same, and so does one of
+/// entries that have one thing in common by which they are found: runs of one reference, batch, workflow, picture name or
+/// status; evaluations of one run or reference; assets of one folder; lines of one run; deliveries of one subscription, or
+/// failed or pending ones; anything by its id. It must be asked for together with everything else (`AND`), and may be one of
+/// a few. Any other filter is held against one entry after the other, in the list's order, until the page is full: one that
+/// few meet goes through all of the organization's entries of that noun. Any other order goes through all of those too,
+/// every time, and so does a list of the attempts of every delivery.
 #[async_trait]
 pub trait Lists: Send + Sync {
     /// Runs of an organization.

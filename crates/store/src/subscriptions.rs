@@ -45,7 +45,7 @@ pub trait Subscriptions: Send + Sync {
     /// One subscription.
     async fn subscription(&self, org: OrgId, id: SubscriptionId) -> Result<Option<Subscription>, StoreError>;
 
-    /// Changes a subscription.
+    /// Changes a subscription. What one that is disabled was not sent yet is given up.
     async fn change_subscription(
         &self,
         org: OrgId,

@@ -1,10 +1,12 @@
 //! Devices that are let in, turned away, or too late; and where people are led to decide it.
 
+use std::sync::Arc;
+
 use domain::time::Millis;
 use serde_json::json;
 
 use crate::browser::{Browser, between};
-use crate::house::{CLIENT, EMAIL, House};
+use crate::house::{CLIENT, EMAIL, House, Ready};
 use crate::http::exchange;
 use crate::people::{DEVICE, admin, begin, operator, outcome, poll};
 
@@ -170,7 +172,7 @@ async fn links_lead_to_where_people_sign_in_and_never_to_a_host_of_the_requests(
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let at = listener.local_addr().expect("an address");
-    let router = api::router(house.service.clone(), settings);
+    let router = api::router(house.service.clone(), settings, Arc::new(Ready));
     let serving = tokio::spawn(async move {
         api::serve(listener, router, api::Serving::default(), std::future::pending()).await.expect("served");
     });

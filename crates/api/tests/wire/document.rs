@@ -73,3 +73,63 @@ async fn every_documented_path_answers_alike_in_every_spelling() {
     }
     assert!(operations >= 22, "only {operations} operations");
 }
+
+/// What stands in a path of the Runflow document for each name.
+fn runflow_path(path: &str, house: &House) -> String {
+    let id = "0196a1c0-0000-7000-8000-000000000001";
+    let mut filled = path.to_owned();
+    for (name, value) in [
+        ("{owner}", "runflow"),
+        ("{slug}", "tag-removal"),
+        ("{code}", "run.failed"),
+        ("{hash}", house.get("shoe").as_str()),
+        ("{until}", "1"),
+        ("{name}", "a.png"),
+    ] {
+        filled = filled.replace(name, value);
+    }
+    if path.starts_with("/v1/models/{owner}/") {
+        filled = filled.replace("{id}", "tag-removal");
+    }
+    while let (Some(from), Some(to)) = (filled.find('{'), filled.find('}')) {
+        filled.replace_range(from..=to, id);
+    }
+    filled
+}
+
+#[tokio::test]
+async fn every_path_of_the_runflow_document_is_served_and_every_route_is_in_it() {
+    let house = House::new().await;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/runflow.json");
+    let document: Value = serde_json::from_slice(&std::fs::read(file).expect("the file")).expect("JSON");
+    let served = house.get_with("/v1/openapi.json", "").await;
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    assert_eq!(served.json(), document);
+    let paths = document["paths"].as_object().expect("paths");
+    let mut ids = std::collections::HashSet::new();
+    for (path, methods) in paths {
+        let filled = runflow_path(path, &house);
+        for (method, operation) in methods.as_object().expect("methods") {
+            assert!(ids.insert(operation["operationId"].as_str().expect("an id")), "{method} {path}");
+            let answer = send(house.at, &method.to_uppercase(), &filled, &[], b"").await;
+            assert_ne!(answer.status, 405, "{method} {filled}");
+            let is_open = operation["security"] == serde_json::json!([]);
+            assert_eq!(answer.status == 401, !is_open, "{method} {filled}: {}", answer.text());
+            let documented = operation["responses"].as_object().expect("responses");
+            assert!(documented.contains_key(&answer.status.to_string()), "{method} {filled}: {}", answer.status);
+        }
+    }
+    // Names of changing parts differ: the routes' are the program's own.
+    let shape = |path: &str| {
+        path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
+    };
+    let shapes: std::collections::HashSet<_> = paths.keys().map(|path| shape(path)).collect();
+    let source = include_str!("../../src/runflow/mod.rs");
+    let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let mut seen = 0;
+    for route in routes.filter(|route| !route.contains("{*")) {
+        assert!(shapes.contains(&shape(route)), "`{route}` is not in the document");
+        seen += 1;
+    }
+    assert!(seen >= 50, "only {seen} routes");
+}

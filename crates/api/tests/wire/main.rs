@@ -1,5 +1,5 @@
 //! The wire over a real socket, a real database and a real folder of blobs. Most tests are data: every file in
-//! `autoretouch/` and `native/` is a recorded conversation that is replayed.
+//! `autoretouch/`, `native/` and `runflow/` is a recorded conversation that is replayed.
 
 mod access;
 mod accounts;

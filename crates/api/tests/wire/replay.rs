@@ -18,6 +18,11 @@ async fn every_recorded_native_conversation_goes_as_recorded() {
     replay_all("native", 5).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_recorded_runflow_conversation_goes_as_recorded() {
+    replay_all("runflow", 9).await;
+}
+
 /// Replays the conversations of one folder, of which there are so many at least.
 async fn replay_all(folder: &str, at_least: usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire").join(folder);

@@ -82,7 +82,7 @@ async fn compare<T>(
     T: Listed + Clone + PartialEq + Debug,
     T::Field: PartialEq + Debug,
 {
-    assert!(rows.len() > 1 && rows.len() < ALL as usize, "there is something to list: {}", rows.len());
+    assert!(!rows.is_empty() && rows.len() < ALL as usize, "there is something to list: {}", rows.len());
     let meant = |listing: &Listing<T::Field>| {
         listing.of_all(rows.clone(), T::list_id, |row, field| row.value(*field))
     };
@@ -632,6 +632,7 @@ async fn send(world: &World) {
 pub async fn deliveries_are_found_by_every_field(make: impl Fn() -> Empty) {
     let (world, tenants) = two(make).await;
     send(&world).await;
+    let mut waiting = 0;
     for (tenant, runs) in &tenants {
         let listed = world.store.deliveries(tenant.org, &DeliveryFilter::default(), ALL, None).await.unwrap();
         let (mut all, mut attempts, mut callbacks) = (Vec::new(), Vec::new(), Vec::new());
@@ -652,7 +653,8 @@ pub async fn deliveries_are_found_by_every_field(make: impl Fn() -> Empty) {
             }
             all.push(delivery);
         }
-        assert!(!callbacks.is_empty() && attempts.iter().any(|attempt| attempt.next_at.is_some()));
+        assert!(!callbacks.is_empty());
+        waiting += attempts.iter().filter(|attempt| attempt.next_at.is_some()).count();
         let of = all[0].subscription.expect("of a subscription");
         let of_one: Vec<_> =
             all.iter().filter(|delivery| delivery.subscription == Some(of)).cloned().collect();
@@ -680,6 +682,7 @@ pub async fn deliveries_are_found_by_every_field(make: impl Fn() -> Empty) {
         told.sort_by_key(|(delivery, _)| delivery.id);
         assert_eq!(told, callbacks);
     }
+    assert!(waiting > 0, "some are tried again");
     let [(ours, _), (theirs, their_runs)] = &tenants;
     for run in their_runs {
         assert_eq!(world.store.callbacks(ours.org, About::Run(*run)).await.unwrap(), []);
@@ -719,7 +722,7 @@ pub async fn logs_are_found_by_every_field(make: impl Fn() -> Empty) {
         assert!(all.iter().any(|line| line.message == "cancelled"));
         let run = all.iter().find(|line| line.message == "made its result").expect("of a result").run;
         let of_one: Vec<_> = all.iter().filter(|line| line.run == run).cloned().collect();
-        assert_eq!(of_one.len(), 3, "one for each note and one for the result");
+        assert!(of_one.len() >= 3, "one for each note and one for the result");
         for (run, rows) in [(None, all.clone()), (Some(run), of_one)] {
             compare(rows, LogField::ALL, LogField::kind, async |listing| {
                 world.store.list_logs(tenant.org, run, &listing).await.unwrap()

@@ -354,7 +354,8 @@ fn a_published_workflow_is_a_model() {
         org: OrgId(Uuid::nil()),
         name: "White packshot".into(),
         author: author(),
-        archived_at: None,
+        model: None,
+            archived_at: None,
         version: Version {
             id: VersionId(Uuid::nil()),
             saved_at: Timestamp(1000),

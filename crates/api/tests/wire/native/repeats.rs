@@ -10,7 +10,7 @@ use service::ServiceSettings;
 use tokio::net::TcpListener;
 
 use super::{get, send_to};
-use crate::house::House;
+use crate::house::{House, Ready};
 use crate::http::{Answer, send};
 
 async fn grant(house: &House, key: &str, amount: u32) -> Answer {
@@ -65,7 +65,7 @@ async fn an_answer_outlives_a_restart_and_is_forgotten_after_a_day() {
     let first = grant(&house, "k", 70).await;
     // Another program over the same database.
     let service = House::service_over(&house.store, &house.blobs, &house.ids, ServiceSettings::default());
-    let router = api::router(service, ApiSettings::default());
+    let router = api::router(service, ApiSettings::default(), Arc::new(Ready));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let at = listener.local_addr().expect("an address");
     let serving = tokio::spawn(api::serve(listener, router, Serving::default(), std::future::pending()));
