@@ -439,3 +439,49 @@ async fn an_evaluation_fetches_its_picture_and_fails_without_it() {
     assert_eq!(failed.charged, 0, "what came to nothing costs nothing");
     house.engine.drain(Duration::from_secs(5)).await;
 }
+
+/// How long cancelled work goes on at 24 megapixels, by component and by how far it had come. Run it alone, built for release.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures, and takes minutes"]
+async fn cancelled_work_ends_within_two_seconds_at_24_megapixels() {
+    let house = House::with(FetchSettings::default()).await;
+    let side = 4900;
+    let stored = house.stored(picture(side), "image/png", (side, side)).await;
+    let boxes = json!([{ "x": 0.3, "y": 0.3, "width": 0.2, "height": 0.2 }]);
+    let mut slowest = Duration::ZERO;
+    for (kind, settings) in [
+        ("removeBackground", json!({})),
+        ("denoise", json!({ "luma": 100, "chroma": 100 })),
+        ("removeObject", json!({ "boxes": boxes })),
+        ("clean", json!({})),
+        ("sharpen", json!({})),
+        ("color", json!({ "exposure": 1 })),
+        ("skinRetouch", json!({ "marked": { "boxes": boxes } })),
+    ] {
+        for wait_ms in [300, 900, 1800, 3600] {
+            let steps = vec![
+                step("input", json!({})),
+                step(kind, settings.clone()),
+                step("export", json!({ "format": "png" })),
+            ];
+            let source = Source { slot: String::new(), from: From::Stored(stored.clone()), member: None };
+            let id = house.file(house.commission(vec![source], steps)).await;
+            let admission = house.engine.admission();
+            let all = admission.budget_bytes();
+            until(async || (admission.free_bytes() < all).then_some(())).await;
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            let event = EventId(house.world.id());
+            let among = [house.tenant.org];
+            let cancelled = house.world.store.cancel(&among, id, &house.tenant.user, None, event).await;
+            let began = Instant::now();
+            if cancelled.unwrap() != Cancelled::Now {
+                println!("{kind} was over after {wait_ms} ms: {:?}", house.over(id).await.state.status());
+                continue;
+            }
+            until(async || (admission.free_bytes() == all).then_some(())).await;
+            println!("{kind}, cancelled after {wait_ms} ms, went on for {:?}", began.elapsed());
+            slowest = slowest.max(began.elapsed());
+        }
+    }
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
