@@ -116,12 +116,19 @@ async fn every_path_of_the_runflow_document_is_served_and_every_route_is_in_it()
             let is_open = operation["security"] == serde_json::json!([]);
             assert_eq!(answer.status == 401, !is_open, "{method} {filled}: {}", answer.text());
             let documented = operation["responses"].as_object().expect("responses");
-            assert!(documented.contains_key(&answer.status.to_string()), "{method} {filled}: {}", answer.status);
+            assert!(
+                documented.contains_key(&answer.status.to_string()),
+                "{method} {filled}: {}",
+                answer.status
+            );
         }
     }
     // Names of changing parts differ: the routes' are the program's own.
     let shape = |path: &str| {
-        path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
+        path.split('/')
+            .map(|part| if part.starts_with('{') { "{}" } else { part })
+            .collect::<Vec<_>>()
+            .join("/")
     };
     let shapes: std::collections::HashSet<_> = paths.keys().map(|path| shape(path)).collect();
     let source = include_str!("../../src/runflow/mod.rs");

@@ -485,9 +485,9 @@ impl House {
                 continue;
             }
             let how = match end {
-                End::Success => {
-                    Settlement::Succeeded(self.outcome(claim.run.input.as_ref().expect("its picture"), &claim.run.input_name).await)
-                }
+                End::Success => Settlement::Succeeded(
+                    self.outcome(claim.run.input.as_ref().expect("its picture"), &claim.run.input_name).await,
+                ),
                 End::BadInput => Settlement::Failed {
                     failure: Failure {
                         code: "image_unreadable".to_owned(),

@@ -172,6 +172,7 @@ fn request(target: &str) -> Request {
         origin: Origin::Single,
         request_id: None,
         repeats: None,
+        before: Vec::new(),
         evaluate: false,
     }
 }

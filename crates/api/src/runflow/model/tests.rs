@@ -355,7 +355,7 @@ fn a_published_workflow_is_a_model() {
         name: "White packshot".into(),
         author: author(),
         model: None,
-            archived_at: None,
+        archived_at: None,
         version: Version {
             id: VersionId(Uuid::nil()),
             saved_at: Timestamp(1000),
