@@ -120,7 +120,11 @@ impl House {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let path = format!("/packshot/v1/connections?organization_id={org}");
         let body = json!({ "name": "theirs", "key_format": "live" }).to_string();
-        let made = send(self.base(), "POST", &path, &headers, body.as_bytes()).expect(201);
+        // Who belongs where is remembered for a moment.
+        let made = self.until("the new organization is known", || {
+            let answer = send(self.base(), "POST", &path, &headers, body.as_bytes());
+            (answer.status != 403).then(|| answer.expect(201))
+        });
         made["api_key"].as_str().expect("a key").to_owned()
     }
 
