@@ -88,15 +88,18 @@ impl Quantisation {
     /// The quality 1..=100 at which the Independent JPEG Group's encoder would quantise about as coarsely.
     ///
     /// Its `jpeg_quality_scaling` multiplies annex K's table by 5000 / q percent below q = 50 and by 200 − 2 q percent from
-    /// there on; the mean of the 64 factors is inverted. Exact to one for files of that encoder, an equivalent for others.
+    /// there on; the mean of the factors is inverted. Exact to one for files of that encoder, an equivalent for others.
     pub fn quality(&self) -> f64 {
-        let percent = self
-            .0
-            .iter()
-            .zip(ANNEX_K_LUMINANCE)
-            .map(|(&step, base)| 100.0 * f64::from(step) / f64::from(base))
-            .sum::<f64>()
-            / 64.0;
+        let factors = || {
+            self.0
+                .iter()
+                .zip(ANNEX_K_LUMINANCE)
+                .map(|(&step, base)| (step, 100.0 * f64::from(step) / f64::from(base)))
+        };
+        // Baseline files hold no more than 255: what was cut off there says nothing, unless all of it was.
+        let told: Vec<f64> = factors().filter(|(step, _)| *step < 255).map(|(_, factor)| factor).collect();
+        let told = if told.is_empty() { factors().map(|(_, factor)| factor).collect() } else { told };
+        let percent = told.iter().sum::<f64>() / told.len() as f64;
         let quality = if percent <= 100.0 { (200.0 - percent) / 2.0 } else { 5000.0 / percent };
         quality.clamp(1.0, 100.0)
     }

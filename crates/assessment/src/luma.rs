@@ -2,7 +2,7 @@
 
 /// Luma 0.2126 R + 0.7152 G + 0.0722 B (ITU-R BT.709) of encoded 8-bit samples, rounded to a level.
 pub(crate) fn luma(samples: &[u8], channels: usize) -> Vec<u8> {
-    samples.chunks_exact(channels).map(|pixel| of(pixel)).collect()
+    samples.chunks_exact(channels).map(of).collect()
 }
 
 /// The same of one pixel.

@@ -45,6 +45,7 @@ fn operations() -> Vec<Operation> {
         let server = document["servers"][0]["url"].as_str().unwrap_or_default();
         let prefix = if server.starts_with("/packshot") { server.trim_end_matches('/') } else { "" };
         for (path, methods) in paths {
+            let path = &with_noun(path);
             let prefix = if path.starts_with("/packshot") { "" } else { prefix };
             for (method, operation) in methods.as_object().expect("methods") {
                 if ["parameters", "summary", "description", "servers"].contains(&method.as_str()) {
@@ -57,7 +58,11 @@ fn operations() -> Vec<Operation> {
                         .filter_map(Value::as_array)
                         .flatten()
                         .filter(|parameter| parameter["in"] == place)
-                        .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
+                        .filter_map(|parameter| parameter["name"].as_str())
+                        .map(|name| {
+                            let noun = noun_of(path).filter(|noun| path.contains(&format!("{{{noun}}}")));
+                            noun.filter(|_| name == "id" && !path.contains("{id}")).unwrap_or(name).to_owned()
+                        })
                         .collect::<Vec<_>>()
                 };
                 let takes = operation["requestBody"]["content"].as_object();
@@ -71,12 +76,37 @@ fn operations() -> Vec<Operation> {
                     for_admins: format!("{} {}", operation["summary"], operation["description"])
                         .to_lowercase()
                         .contains("for administrators."),
-                    open: security.is_none_or(|needs| needs[0] == serde_json::json!({})),
+                    open: security.is_none_or(|needs| needs == &json!([]) || needs[0] == json!({})),
                 });
             }
         }
     }
     found
+}
+
+/// What `id` names in the paths of the Runflow document that say nothing more.
+fn noun_of(path: &str) -> Option<&'static str> {
+    let first = path.strip_prefix("/v1/")?.split_once('/')?.0;
+    Some(match first {
+        "runs" => "run_id",
+        "batches" => "batch_id",
+        "assets" => "asset_id",
+        "asset-folders" => "folder_id",
+        "evaluations" => "evaluation_id",
+        "webhooks" => "webhook_id",
+        "callback-secrets" => "secret_id",
+        "comfyui-workflows" => "deployment_id",
+        _ => return None,
+    })
+}
+
+/// A path whose one `{id}` says what it names.
+fn with_noun(path: &str) -> String {
+    let is_one = path.matches('{').count() == 1;
+    match noun_of(path).filter(|_| is_one) {
+        Some(noun) => path.replace("{id}", &format!("{{{noun}}}")),
+        None => path.to_owned(),
+    }
 }
 
 /// What a request names.
@@ -91,7 +121,21 @@ struct Named {
     connection: String,
     user: String,
     invitation: String,
+    /// What has a parameter of its own: its name, and the thing's.
+    more: Vec<(&'static str, String)>,
 }
+
+/// Parameters of the things in [`Named::more`].
+const MORE: [&str; 8] = [
+    "batch_id",
+    "asset_id",
+    "asset_upload_id",
+    "folder_id",
+    "evaluation_id",
+    "webhook_id",
+    "secret_id",
+    "deployment_id",
+];
 
 impl Named {
     fn nobodys() -> Self {
@@ -107,11 +151,15 @@ impl Named {
             connection: id(),
             user: id(),
             invitation: id(),
+            more: MORE.into_iter().map(|name| (name, id())).collect(),
         }
     }
 
     /// What a parameter of that name is filled with, if it names something an organization has.
     fn value(&self, parameter: &str) -> Option<&str> {
+        if let Some((_, value)) = self.more.iter().find(|(name, _)| *name == parameter) {
+            return Some(value);
+        }
         let name = parameter.to_lowercase();
         let is = |words: &[&str]| words.iter().any(|word| name.contains(word));
         // The longer words first: an organization's workflow is a workflow.
@@ -141,8 +189,9 @@ impl Named {
     }
 
     /// All it may name, for looking whether an answer says any of it.
-    fn all(&self) -> [&str; 10] {
-        [
+    fn all(&self) -> Vec<&str> {
+        let more = self.more.iter().map(|(_, value)| value.as_str());
+        let named: [&str; 10] = [
             &self.org,
             &self.workflow,
             &self.version,
@@ -153,7 +202,8 @@ impl Named {
             &self.connection,
             &self.user,
             &self.invitation,
-        ]
+        ];
+        named.into_iter().chain(more).collect()
     }
 }
 
@@ -203,10 +253,14 @@ async fn ask(
         .unwrap_or_else(|_| panic!("{} {path} never ends", operation.method))
 }
 
+/// Headers that differ between any two answers.
+const DIFFERING: [&str; 5] =
+    ["date", "x-request-id", "content-length", "runflow-request-id", "x-ratelimit-remaining"];
+
 /// An answer without what differs between any two: the time, ids of requests, and what was asked for.
 fn plain(answer: &Answer, named: &Named) -> (u16, Vec<(String, String)>, String) {
     let mut headers = answer.headers.clone();
-    headers.retain(|(name, _)| !["date", "x-request-id", "content-length"].contains(&name.as_str()));
+    headers.retain(|(name, _)| !DIFFERING.contains(&name.as_str()));
     let mut text = answer.text();
     if let Ok(Value::Object(mut error)) = serde_json::from_str(&text) {
         for changing in ["timestamp", "path", "instance", "request_id"] {
@@ -254,6 +308,47 @@ async fn every_route_keeps_organizations_apart() {
     let delivery = native("GET", "/deliveries", Value::Null).await;
     let connection = native("GET", "/connections", Value::Null).await;
     let invitation = native("POST", "/invitations", json!({ "role": "operator" })).await;
+    let made = async |path: &str, body: Value| -> String {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let answer = send(house.at, "POST", path, &headers, body.to_string().as_bytes()).await;
+        assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
+        let value: Value = serde_json::from_str(&answer.text()).expect("JSON");
+        text(value.get("id").or(value.get("asset_id")).expect("an id"))
+    };
+    let upload =
+        made("/v1/asset-uploads", json!({ "filename": "a.png", "mime_type": "image/png", "size_bytes": 9 }))
+            .await;
+    let asset = {
+        let bearer = format!("Bearer {token}");
+        let kind = "multipart/form-data; boundary=q7";
+        let head =
+            b"--q7\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n".as_slice();
+        let body = [head, &png(9, 9, b"ours"), b"\r\n--q7--\r\n"].concat();
+        let headers = [("authorization", bearer.as_str()), ("content-type", kind)];
+        let answer = send(house.at, "POST", "/v1/assets", &headers, &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        text(&serde_json::from_str::<Value>(&answer.text()).expect("JSON")["id"])
+    };
+    let org_id: domain::id::OrgId = house.get("org").parse().expect("an id");
+    let more = vec![
+        ("batch_id", domain::batch::handle(org_id, "ours-alone").to_string()),
+        ("asset_upload_id", upload),
+        ("folder_id", made("/v1/asset-folders", json!({ "name": "Ours" })).await),
+        (
+            "evaluation_id",
+            made(
+                "/v1/evaluations",
+                json!({ "generated_image_url": format!("runflow://assets/{asset}"), "task_type": "product_photography" }),
+            )
+            .await,
+        ),
+        ("asset_id", asset),
+        ("webhook_id", made("/v1/webhooks", json!({ "url": "https://hooks.example/b" })).await),
+        ("secret_id", made("/v1/callback-secrets", json!({})).await),
+        ("deployment_id", made("/v1/comfyui-workflows", json!({ "slug": "ours" })).await),
+    ];
+    assert_eq!(more.len(), MORE.len());
     let ours = |run: &str| Named {
         order: text(&order["id"]),
         delivery: text(&delivery["items"][0]["id"]),
@@ -265,6 +360,7 @@ async fn every_route_keeps_organizations_apart() {
         version: house.get("export_only_version"),
         run: run.to_owned(),
         hash: house.get("shoe"),
+        more: more.clone(),
     };
     let nobodys = Named::nobodys();
     let state = async || {

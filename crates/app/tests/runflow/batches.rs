@@ -190,7 +190,7 @@ fn an_order_of_the_other_face_is_a_batch_here() {
     let order = json!({
         "workflow_id": plain.expect("it is there")["id"],
         "name": "Spring",
-        "images": [{ "name": "a.png", "sha256": hash }],
+        "images": [{ "name": "a.png", "content_hash": hash }],
     });
     let order = house.post("/packshot/v1/orders", &order);
     assert!([200, 201].contains(&order.status), "{}", order.text());

@@ -93,6 +93,41 @@ impl House {
         made["api_key"].as_str().expect("a key").to_owned()
     }
 
+    /// A key of another organization.
+    pub fn neighbour(&self) -> String {
+        let words = [
+            "organizations",
+            "create",
+            "--json",
+            "--name",
+            "Elsewhere",
+            "--admin",
+            "admin@packshot.local",
+            "--data",
+        ];
+        let mut command = crate::support::packshot(&words);
+        command.arg(self.server.data());
+        let made = crate::support::finish(command);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+        let org = made["organization_id"].as_str().unwrap_or_else(|| panic!("{made}"));
+        // A key acts in its own organization alone; an access token in all of its user's.
+        let refresh = self.credentials["refresh_token"].as_str().expect("a token");
+        let form = format!("grant_type=refresh_token&refresh_token={refresh}&client_id=tests");
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        let token = send(self.base(), "POST", "/oauth/token", &kind, form.as_bytes()).expect(200);
+        let bearer = format!("Bearer {}", token["access_token"].as_str().expect("a token"));
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let path = format!("/packshot/v1/connections?organization_id={org}");
+        let body = json!({ "name": "theirs", "key_format": "live" }).to_string();
+        // Who belongs where is remembered for a moment.
+        let made = self.until("the new organization is known", || {
+            let answer = send(self.base(), "POST", &path, &headers, body.as_bytes());
+            (answer.status != 403).then(|| answer.expect(201))
+        });
+        made["api_key"].as_str().expect("a key").to_owned()
+    }
+
     /// Where the server is.
     pub fn base(&self) -> &str {
         &self.server.base

@@ -131,20 +131,27 @@ fn behaviour_19_a_reference_is_an_input_within_its_organization() {
     let error = run(unknown).refuses(422, "VALIDATION_ERROR");
     assert_eq!(error["errors"][0]["msg"], format!("asset not found or expired: runflow://assets/{unknown}"));
     assert_eq!(error["errors"][0]["loc"], json!(["body", "input", "image_url"]));
-    // Another organization's is as good as none.
-    let other = crate::support::finish({
-        let mut command = crate::support::packshot(&[
-            "organizations",
-            "add",
-            "Elsewhere",
-            "--admin",
-            "tom@else.example",
-            "--data",
-        ]);
-        command.arg(house.server.data());
-        command
-    });
-    assert!(other.status.success(), "{}", String::from_utf8_lossy(&other.stderr));
+    // Another organization's is as good as none, and so is everything else of ours for them.
+    let bearer = format!("Bearer {}", house.neighbour());
+    let (kind, form) = multipart("theirs.png", &picture(77));
+    let headers = [("authorization", bearer.as_str()), ("content-type", kind.as_str())];
+    let theirs = send(house.base(), "POST", "/v1/assets", &headers, &form).expect(201);
+    let error = run(&id(&theirs)).refuses(422, "VALIDATION_ERROR");
+    assert!(
+        error["errors"][0]["msg"].as_str().is_some_and(|msg| msg.starts_with("asset not found")),
+        "{error}"
+    );
+    let headers = [("authorization", bearer.as_str())];
+    for (path, code) in [
+        (format!("/v1/assets/{}", id(&asset)), "ASSET_NOT_FOUND"),
+        (format!("/v1/runs/{}", id(&made)), "RUN_NOT_FOUND"),
+        (format!("/v1/runs/{}/callback", id(&made)), "RUN_NOT_FOUND"),
+        (format!("/v1/runs/{}/logs", id(&made)), "RUN_NOT_FOUND"),
+    ] {
+        send(house.base(), "GET", &path, &headers, &[]).refuses(404, code);
+    }
+    let listed = send(house.base(), "GET", "/v1/runs", &headers, &[]).expect(200);
+    assert_eq!(listed["items"], json!([]));
 }
 
 #[test]

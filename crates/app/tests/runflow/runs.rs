@@ -196,7 +196,8 @@ fn behaviour_22_operators_and_blanks_come_in_every_spelling() {
         "client_ref:\"two+words\"",
         "client_ref.Eq:'two words'+AND+NOT+client_ref:other",
     ] {
-        let page = house.get(&format!("/v1/runs?q={}", q.replace(' ', "%20"))).expect(200);
+        let q = q.replace(' ', "%20").replace('"', "%22");
+        let page = house.get(&format!("/v1/runs?q={q}")).expect(200);
         assert_eq!(page["items"][0]["id"], run, "{q}");
         assert_eq!(page["items"].as_array().expect("a list").len(), 1, "{q}");
     }
@@ -207,7 +208,10 @@ fn behaviour_23_statuses_and_times_are_filtered_together() {
     let house = House::open();
     let run = id(&house.run(23, &json!({})));
     house.ended(&run);
-    let of = |q: &str| house.get(&format!("/v1/runs?q={}", q.replace(' ', "+"))).expect(200)["items"].clone();
+    let of = |q: &str| {
+        let q = q.replace(' ', "+").replace('>', "%3E").replace('<', "%3C");
+        house.get(&format!("/v1/runs?q={q}")).expect(200)["items"].clone()
+    };
     assert_eq!(of("status_code:succeeded AND created_at>2026-04-01")[0]["id"], run);
     assert_eq!(of("status_code:succeeded AND created_at<2026-04-01"), json!([]));
     assert_eq!(of("status_code:failed OR created_at<2026-04-01"), json!([]));
