@@ -83,7 +83,7 @@ impl Front {
         nth: u32,
     ) -> Result<Resolved, Problem> {
         let wrong = |kind: &'static str, msg: String| {
-            Problem::invalid(vec![FieldError::new(way.iter().cloned().collect::<Vec<Loc>>(), kind, msg)])
+            Problem::invalid(vec![FieldError::new(way.to_vec(), kind, msg)])
         };
         if let Some(image) = self.kept_file(asker.org, text).await? {
             let (_, name) = text.rsplit_once('/').unwrap_or(("", text));
