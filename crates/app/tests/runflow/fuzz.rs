@@ -74,7 +74,10 @@ fn furnish(house: &House) -> BTreeMap<&'static str, Vec<String>> {
         })
         .collect();
     let upload = json!({ "filename": "mug.png", "mime_type": "image/png", "size_bytes": 100 });
-    let upload = house.post("/v1/asset-uploads", &upload).expect(201)["asset_id"].clone();
+    let upload = house.post("/v1/asset-uploads", &upload).expect(201);
+    let announced = link(house, &upload["upload_url"]);
+    let asset = house.get(&format!("/v1/assets/{}", assets[0])).expect(200);
+    let (file, thumbnail) = (link(house, &asset["url"]), link(house, &asset["thumbnail_url"]));
     let told = json!({
         "client_ref": "it's", "metadata": { "sku": "A-1" }, "callback_url": "http://127.0.0.1:9/back",
     });
@@ -106,7 +109,7 @@ fn furnish(house: &House) -> BTreeMap<&'static str, Vec<String>> {
         ("RUNS", vec![run]),
         ("ASSETS", kept(&assets)),
         ("DISPOSABLE_ASSETS", rest(&assets)),
-        ("UPLOADS", vec![upload.as_str().expect("an id").to_owned(), assets[0].clone()]),
+        ("UPLOADS", vec![announced[1].clone(), assets[0].clone()]),
         ("FOLDERS", kept(&folders)),
         ("DISPOSABLE_FOLDERS", rest(&folders)),
         ("EVALUATIONS", vec![evaluation]),
@@ -119,14 +122,36 @@ fn furnish(house: &House) -> BTreeMap<&'static str, Vec<String>> {
         ("DEPLOYMENTS", vec![deployment]),
         ("EXAMPLES", items("/v1/models/any/examples")),
         ("MODELS", items("/v1/models")),
+        ("ORGANIZATION", vec![file[0].clone()]),
+        ("FILE_HASH", vec![file[1].clone()]),
+        ("FILE_UNTIL", vec![file[2].clone()]),
+        ("FILE_NAME", vec![file[3].clone()]),
+        ("FILE_SIGNATURE", vec![file[4].clone()]),
+        ("THUMBNAIL_HASH", vec![thumbnail[1].clone()]),
+        ("THUMBNAIL_UNTIL", vec![thumbnail[2].clone()]),
+        ("THUMBNAIL_NAME", vec![thumbnail[3].clone()]),
+        ("THUMBNAIL_SIGNATURE", vec![thumbnail[4].clone()]),
+        ("UPLOAD_ASSET", vec![announced[1].clone()]),
+        ("UPLOAD_UNTIL", vec![announced[2].clone()]),
+        ("UPLOAD_SIGNATURE", vec![announced[3].clone()]),
     ])
+}
+
+/// The changing parts of a signed address: those of its path, then its signature.
+fn link(house: &House, url: &Value) -> Vec<String> {
+    let url = url.as_str().expect("an address");
+    let path = url.strip_prefix(house.base()).unwrap_or_else(|| panic!("`{url}` leads elsewhere"));
+    let (path, signature) = path.split_once("?sig=").expect("a signature");
+    path.split('/').skip(3).chain([signature]).map(str::to_owned).collect()
 }
 
 /// `fuzz.toml` with the ids of what is there.
 fn configuration(ids: &BTreeMap<&'static str, Vec<String>>) -> String {
     let mut text = include_str!("fuzz.toml").replace("FIRST_RUN", &ids["RUNS"][0]);
     for (word, ids) in ids {
-        let listed: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+        // Times are numbers.
+        let quoted = |id: &String| if id.parse::<u64>().is_ok() { id.clone() } else { format!("\"{id}\"") };
+        let listed: Vec<String> = ids.iter().map(quoted).collect();
         assert!(!listed.is_empty(), "nothing for {word}");
         for end in ["]", ","] {
             text = text.replace(&format!("[{word}{end}"), &format!("[{}{end}", listed.join(", ")));
