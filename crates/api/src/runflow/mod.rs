@@ -107,8 +107,48 @@ pub(crate) fn router(front: Front) -> Router {
         .route("/v1/comfyui-workflows", get(deployment::list).post(deployment::add))
         .route("/v1/comfyui-workflows/{id}", patch(deployment::change))
         .route("/v1/comfyui-workflows/{owner}/{*slug}", post(deployment::run));
+    dressed(routes.method_not_allowed_fallback(unknown_method), front)
+}
+
+/// What paths of this dialect begin with after `/v1/`. One that nothing is at is answered in this dialect; `health` is not
+/// among them, because another dialect takes that in spellings of its own.
+const NOUNS: [&str; 20] = [
+    "models",
+    "public",
+    "model-creators",
+    "runs",
+    "admin",
+    "batches",
+    "asset-uploads",
+    "uploads",
+    "files",
+    "thumbnails",
+    "assets",
+    "asset-folders",
+    "evaluations",
+    "webhooks",
+    "callback-secrets",
+    "auth",
+    "billing",
+    "credit-balances",
+    "readiness",
+    "comfyui-workflows",
+];
+
+/// Whether a path is one of this dialect's, whatever is at it.
+pub(crate) fn claims(path: &str) -> bool {
+    let noun = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    noun.is_some_and(|noun| NOUNS.contains(&noun))
+}
+
+/// Answers paths of this dialect that nothing is at.
+pub(crate) fn nowhere(front: Front) -> Router {
+    dressed(Router::new().fallback(unknown_path), front)
+}
+
+/// Routes with what every answer of this dialect has.
+fn dressed(routes: Router<Front>, front: Front) -> Router {
     routes
-        .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(front.clone(), repeat::once))
         .layer(middleware::from_fn_with_state(front.clone(), rate::limit))
         .layer(middleware::from_fn(unambiguous))
@@ -117,6 +157,11 @@ pub(crate) fn router(front: Front) -> Router {
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .layer(middleware::from_fn(paths::note))
         .with_state(front)
+}
+
+/// Answers a path that nothing is at.
+async fn unknown_path() -> Problem {
+    Problem::not_found("There is nothing at this path; `/v1/openapi.json` lists them.")
 }
 
 /// Answers a method that the path does not have.

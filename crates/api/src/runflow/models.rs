@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::asker::Asker;
 use super::dispatch::segments;
 use super::listing::{ListQuery, PageBody};
-use super::model::{self, Creator, Model, Price};
+use super::model::{self, Creator, FieldError, Model, Price};
 use super::problem::Problem;
 use super::view::time;
 use crate::{Front, runflow_fields};
@@ -175,6 +175,7 @@ impl Front {
 
 fn creator_value(front: &Front, creator: &Creator, embeds: &[&str]) -> Value {
     let mut value = model::creator_json(creator, None);
+    value["models"] = Value::Null;
     if embeds.contains(&"models") {
         let of = model::all().iter().filter(|model| model.creator == creator.id);
         value["models"] = of.map(|model| model_value(front, model)).collect();
@@ -255,8 +256,10 @@ pub(crate) async fn show(
             list_examples(&front, &asker, &query, of).await.map(IntoResponse::into_response)
         }
         [of, examples, id] if examples == "examples" && is_parent(of) => {
-            let id =
-                Uuid::try_parse(id).map_err(|_| Problem::parameter("id", "Input should be a valid UUID"))?;
+            let id = Uuid::try_parse(id).map_err(|_| {
+                let text = "Input should be a valid UUID, 8-4-4-4-12 hexadecimal digits";
+                Problem::invalid(vec![FieldError::new(["path", "id"], "uuid_parsing", text)])
+            })?;
             let all = front.examples(&asker, of).await?;
             let found = all.iter().find(|(model, nth)| model.example_id(*nth) == id);
             let (model, nth) =

@@ -6,6 +6,7 @@ mod batches;
 mod callbacks;
 mod clients;
 mod evaluations;
+mod fuzz;
 mod house;
 mod media;
 mod runs;
