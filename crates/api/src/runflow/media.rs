@@ -6,7 +6,7 @@ use domain::id::{AssetId, OrgId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::request;
 use serde_json::Value;
-use service::{Link, LinkFault, LinkUse};
+use service::{Link, LinkFault, LinkUse, Refusal};
 use uuid::Uuid;
 
 use super::asker::Asker;
@@ -93,6 +93,9 @@ impl Front {
                 name: FileName::clean(name),
             });
         }
+        if text.starts_with(FILES) {
+            return Err(wrong("value_error", format!("file not found or expired: {text}")));
+        }
         match self.read_media(text).map_err(|(kind, msg)| wrong(kind, msg))? {
             Media::Asset(id) => {
                 let found = self.service.referred_asset(asker.org, AssetId(id)).await?;
@@ -156,7 +159,11 @@ impl Front {
     async fn kept_file(&self, org: OrgId, text: &str) -> Result<Option<Image>, Problem> {
         let hash = text.strip_prefix(FILES).and_then(|rest| rest.split('/').next());
         let Some(hash) = hash.and_then(|hash| hash.parse::<ContentHash>().ok()) else { return Ok(None) };
-        Ok(Some(self.service.linked_image(org, hash).await?))
+        match self.service.linked_image(org, hash).await {
+            Ok(image) => Ok(Some(image)),
+            Err(Refusal::Missing { .. }) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Puts freshly signed addresses where a stored value has references.

@@ -220,8 +220,8 @@ impl Front {
         };
         let failure = failure_of(run);
         let cost = match status {
-            Status::Succeeded => json!(self.money(run.charged.into())),
-            status if status.is_final() => json!("0"),
+            // What failed or was cancelled was given back, as far as it was set aside for a success.
+            status if status.is_final() => json!(self.money(run.charged.into())),
             _ => Value::Null,
         };
         let steps = run.state.result().map(|result| result.made_by.len());
