@@ -140,8 +140,8 @@ fn refused(refused: Refused) -> Problem {
     }
 }
 
-/// Which names of an entry are shown.
-#[derive(Clone, Debug)]
+/// Which names of an entry are shown: all of them, unless some are named.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Projection(Option<Vec<&'static str>>);
 
 impl Projection {
