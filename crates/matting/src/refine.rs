@@ -18,7 +18,7 @@ pub(crate) const SURE_OUT: u8 = 12;
 
 /// At its own size a network's alpha is seldom wrong on the contour: it knows rims that mirror the backdrop and
 /// contact shadows, which colour alone takes for a mixture …
-const NETWORK: Start = Start { doubt: 0.1, has_shades: true };
+const NETWORK: Start = Start { doubt: 0.03, has_shades: true };
 /// … enlarged, it is soft and roughly right.
 const ENLARGED: Start = Start { doubt: 0.25, has_shades: true };
 /// An alpha found by colour is an outline without shades …
@@ -43,7 +43,7 @@ pub struct RefineOptions {
 
 impl Default for RefineOptions {
     fn default() -> Self {
-        Self { source_side: 1024, haze: 20, solid: 215 }
+        Self { source_side: 1024, haze: 28, solid: 235 }
     }
 }
 
