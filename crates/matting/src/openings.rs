@@ -47,9 +47,6 @@ const HOLLOW: usize = 4;
 const OWN: f32 = 0.75;
 /// … or its colour is at least so far (ΔE) from every mixture of product and backdrop.
 const OFF_MIXTURE: f32 = 10.0;
-/// What is so near (ΔE) to a mixture, and has no more of the product than the alpha says and this share, is that mixture.
-const MIXTURE: f32 = 5.0;
-const MIXED_MORE: f32 = 0.12;
 /// What is this much darker than its backdrop, and of its hue to within this ΔE, may be its shadow.
 const SHADED: std::ops::Range<f32> = 0.3..0.99;
 const SHADE: f32 = 4.0;
@@ -230,7 +227,7 @@ impl Place {
             && from_behind >= PLATEAU_OTHER + OTHER_SCATTER * scatter;
         // At the foot of a product, what is only darker than its backdrop is the shadow that it throws.
         let is_shade = !self.is_enclosed() && self.is_shade(SHADED);
-        match (is_behind, (is_other && !self.is_mixed_as_said() || is_plateau) && !is_shade) {
+        match (is_behind, (is_other || is_plateau) && !is_shade) {
             (true, _) => -255,
             (_, true) => 255,
             _ => 0,
@@ -253,14 +250,7 @@ impl Place {
 
     /// Whether its colour is no mixture of the product around and the backdrop, nor the backdrop in shadow.
     fn is_off_mixture(&self) -> bool {
-        self.mixture().1 >= OFF_MIXTURE + OTHER_SCATTER * self.scatter() && !self.is_shade(SHADED_INSIDE)
-    }
-
-    /// Whether it is what the alpha says, a mixture of product and backdrop: fur, a veil.
-    fn is_mixed_as_said(&self) -> bool {
-        let (share, off) = self.mixture();
-        let said = (self.alpha / (255.0 * self.area.max(1) as f64)) as f32;
-        off <= MIXTURE + OTHER_SCATTER * self.scatter() && share <= said + MIXED_MORE
+        self.off_mixture() >= OFF_MIXTURE + OTHER_SCATTER * self.scatter() && !self.is_shade(SHADED_INSIDE)
     }
 
     /// How far the backdrop's colour scatters behind it.
@@ -268,15 +258,15 @@ impl Place {
         (self.behind[3] / self.area.max(1) as f32).max(0.0).sqrt()
     }
 
-    /// The share of the product in the mixture with the backdrop that is nearest to its colour, and how far (ΔE) that is.
-    fn mixture(&self) -> (f32, f32) {
+    /// How far (ΔE) its colour is from every mixture of the product around and the backdrop.
+    fn off_mixture(&self) -> f32 {
         let share = 1.0 / self.area.max(1) as f32;
         let span = [0, 1, 2].map(|c| self.around[c] - self.behind[c]);
         let offset = [0, 1, 2].map(|c| self.colour[c] - self.behind[c]);
         let dot = |a: [f32; 3], b: [f32; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
         let mixed = (dot(offset, span) / dot(span, span).max(1e-3)).clamp(0.0, 1.0);
         let left = [0, 1, 2].map(|c| (offset[c] - mixed * span[c]) * share);
-        (mixed, dot(left, left).sqrt())
+        dot(left, left).sqrt()
     }
 
     /// Whether it has the colour of the backdrop in less light: hue as it is, chroma and lightness reduced alike.

@@ -1,9 +1,8 @@
 //! How far a product's colour at its outline may be freed of the background.
 //!
 //! An estimate carries the product's inside on to its edge. That is right for cloth, and wrong for what is glossy or round:
-//! it turns darker at its rim, or mirrors what is around it. Two things tell them apart, and where either speaks against the
-//! estimate, a colour stays near the one that the picture shows: how well inside and background, mixed by alpha, explain
-//! the edge, and how much the product changes on the last pixels before it.
+//! it turns darker at its rim, or mirrors what is around it. How well rim and background, mixed by alpha, explain the edge
+//! tells them apart; where they do not, a colour stays near the one that the picture shows.
 
 use crate::square::eroded;
 
@@ -12,17 +11,17 @@ pub(crate) const SIDE: usize = 1024;
 /// Alpha from which a pixel of the small copy is product alone, and up to which background alone.
 const WHOLE: f32 = 0.98;
 const NOTHING: f32 = 0.02;
-/// How many pixels deep the outermost rim is, the rim that the equation is held against, and what lies inside of it.
-const OUTERMOST: usize = 1;
+/// How many pixels deep the rim is.
 const RIM: usize = 3;
-const INSIDE: usize = 7;
 /// Half the side of the square over which colours are averaged, and that over which the equation's error is.
 const AROUND: usize = 6;
 const STRETCH: usize = 3;
-/// An error of the equation of this much alpha …
+/// Fewer pixels than this do not stand for a rim or a background.
+const LEAST: f32 = 40.0;
+/// An error of the equation of this much alpha halves the trust.
 const ERROR: f32 = 0.1;
-/// … or a change of the rim of this much (8-bit levels) halves the trust.
-const CHANGE: f32 = 15.0;
+/// What is up to half of that is noise, and trusted in full.
+const FULL: f32 = 1.1;
 /// How far a colour is corrected in any case (8-bit levels).
 const ANYWAY: f32 = 15.0;
 
@@ -39,14 +38,8 @@ impl Rims {
     pub fn of(image: &[[f32; 4]], width: usize, halvings: usize) -> Self {
         let height = image.len() / width;
         let whole: Vec<u8> = image.iter().map(|pixel| u8::from(pixel[3] >= WHOLE)).collect();
-        let layer = |from: usize, to: usize| {
-            let [from, to] = [from, to].map(|depth| eroded(&whole, width, height, depth));
-            mean(image, width, |at| from[at] > to[at])
-        };
-        let (outermost, inside) = (layer(0, OUTERMOST), layer(RIM, INSIDE));
-        let mut trust: Vec<f32> =
-            outermost.into_iter().zip(inside).map(|(rim, inside)| by_change(rim, inside)).collect();
-        let rim = layer(0, RIM);
+        let inside = eroded(&whole, width, height, RIM);
+        let rim = mean(image, width, |at| whole[at] > inside[at]);
         let background = mean(image, width, |at| image[at][3] <= NOTHING);
         let errors: Vec<[f32; 4]> = (0..image.len())
             .map(|at| match error(image[at], rim[at], background[at]) {
@@ -55,10 +48,15 @@ impl Rims {
             })
             .collect();
         let errors = averaged(&errors, width, STRETCH);
-        for (trust, error) in trust.iter_mut().zip(errors) {
-            // Where there is nothing to hold the equation against, nothing speaks for the estimate.
-            *trust *= if error[3] > 0.0 { 1.0 / (1.0 + (error[0] / ERROR).powi(4)) } else { 0.0 };
-        }
+        let trust = |error: [f32; 4]| {
+            // Texture is off in both directions, and evens out along a stretch.
+            // Amid fur or what is out of focus there is nothing to hold the equation against: nothing speaks against it.
+            match error[3] > 0.0 {
+                true => (FULL / (1.0 + (error[0] / ERROR).powi(4))).min(1.0),
+                false => 1.0,
+            }
+        };
+        let trust = errors.into_iter().map(trust).collect();
         Self { width, halvings, trust }
     }
 
@@ -71,24 +69,17 @@ impl Rims {
     }
 }
 
-/// Trust by how far the outermost rim is from the inside; means with their numbers of pixels in the last lane.
-fn by_change(rim: [f32; 4], inside: [f32; 4]) -> f32 {
-    // Too thin for an inside: there is nothing that it could change from.
-    let change = if rim[3] == 0.0 || inside[3] == 0.0 { 0.0 } else { apart(rim, inside) * 255.0 };
-    1.0 / (1.0 + (change / CHANGE).powi(2))
-}
-
-/// By how much alpha a pixel is off the mixture of rim and background; `None` where one of them is not near, or nothing is
-/// mixed.
+/// By how much alpha, and in which direction, a pixel is off the mixture of rim and background; `None` where one of them is
+/// not near, or nothing is mixed.
 fn error(pixel: [f32; 4], rim: [f32; 4], background: [f32; 4]) -> Option<f32> {
     let alpha = pixel[3];
-    if rim[3] == 0.0 || background[3] == 0.0 || !(NOTHING..WHOLE).contains(&alpha) {
+    if rim[3].min(background[3]) < LEAST || !(NOTHING..WHOLE).contains(&alpha) {
         return None;
     }
     let span = [0, 1, 2].map(|c| rim[c] - background[c]);
     let left: f32 = (0..3).map(|c| span[c] * (pixel[c] - background[c] - alpha * span[c])).sum();
     let squared: f32 = span.iter().map(|value| value * value).sum();
-    Some(left.abs() / (squared + 1.0 / (255.0 * 255.0)))
+    Some(left / (squared + 1.0 / (255.0 * 255.0)))
 }
 
 /// Distance of two colours.
@@ -155,8 +146,6 @@ mod tests {
         assert!(even > 0.9, "{even}");
         let mirrors = trust(|_| 0.3, 0.85);
         assert!(mirrors < 0.1, "{mirrors}");
-        let shaded = trust(|depth| 0.5 - 0.06 * depth.min(5) as f32, 0.6);
-        assert!(shaded < 0.2, "{shaded}");
     }
 
     #[test]
