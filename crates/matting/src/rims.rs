@@ -16,12 +16,15 @@ const RIM: usize = 3;
 /// Half the side of the square over which colours are averaged, and that over which the equation's error is.
 const AROUND: usize = 6;
 const STRETCH: usize = 3;
-/// Fewer pixels than this do not stand for a rim or a background.
-const LEAST: f32 = 40.0;
+/// Fewer pixels than this do not stand for a rim, and fewer than this not for a background.
+const LEAST_RIM: f32 = 4.0;
+const LEAST_BACKGROUND: f32 = 40.0;
 /// An error of the equation of this much alpha halves the trust.
-const ERROR: f32 = 0.1;
+const ERROR: f32 = 0.05;
 /// What is up to half of that is noise, and trusted in full.
 const FULL: f32 = 1.1;
+/// The share of a rim's scatter that is off without anything being wrong.
+const TEXTURE: f32 = 0.25;
 /// How far a colour is corrected in any case (8-bit levels).
 const ANYWAY: f32 = 15.0;
 
@@ -40,16 +43,25 @@ impl Rims {
         let whole: Vec<u8> = image.iter().map(|pixel| u8::from(pixel[3] >= WHOLE)).collect();
         let inside = eroded(&whole, width, height, RIM);
         let rim = mean(image, width, |at| whole[at] > inside[at]);
+        let squares = averaged(
+            &(0..image.len())
+                .map(|at| match whole[at] > inside[at] {
+                    true => [(0..3).map(|c| image[at][c] * image[at][c]).sum(), 0.0, 0.0, 1.0],
+                    false => [0.0; 4],
+                })
+                .collect::<Vec<_>>(),
+            width,
+            AROUND,
+        );
         let background = mean(image, width, |at| image[at][3] <= NOTHING);
         let errors: Vec<[f32; 4]> = (0..image.len())
-            .map(|at| match error(image[at], rim[at], background[at]) {
+            .map(|at| match error(image[at], rim[at], squares[at][0], background[at]) {
                 Some(error) => [error, 0.0, 0.0, 1.0],
                 None => [0.0; 4],
             })
             .collect();
         let errors = averaged(&errors, width, STRETCH);
         let trust = |error: [f32; 4]| {
-            // Texture is off in both directions, and evens out along a stretch.
             // Amid fur or what is out of focus there is nothing to hold the equation against: nothing speaks against it.
             match error[3] > 0.0 {
                 true => (FULL / (1.0 + (error[0] / ERROR).powi(4))).min(1.0),
@@ -69,17 +81,20 @@ impl Rims {
     }
 }
 
-/// By how much alpha, and in which direction, a pixel is off the mixture of rim and background; `None` where one of them is
+/// By how much alpha a pixel is off the mixture of rim and background; `None` where one of them is
 /// not near, or nothing is mixed.
-fn error(pixel: [f32; 4], rim: [f32; 4], background: [f32; 4]) -> Option<f32> {
+fn error(pixel: [f32; 4], rim: [f32; 4], squares: f32, background: [f32; 4]) -> Option<f32> {
     let alpha = pixel[3];
-    if rim[3].min(background[3]) < LEAST || !(NOTHING..WHOLE).contains(&alpha) {
+    if rim[3] < LEAST_RIM || background[3] < LEAST_BACKGROUND || !(NOTHING..WHOLE).contains(&alpha) {
         return None;
     }
     let span = [0, 1, 2].map(|c| rim[c] - background[c]);
     let left: f32 = (0..3).map(|c| span[c] * (pixel[c] - background[c] - alpha * span[c])).sum();
     let squared: f32 = span.iter().map(|value| value * value).sum();
-    Some(left / (squared + 1.0 / (255.0 * 255.0)))
+    let scatter = (squares - (0..3).map(|c| rim[c] * rim[c]).sum::<f32>()).max(0.0).sqrt();
+    let error = left.abs() / (squared + 1.0 / (255.0 * 255.0));
+    // A pattern is off by itself, and says nothing of the edge.
+    Some((error - TEXTURE * scatter / squared.sqrt().max(1e-3)).max(0.0))
 }
 
 /// Distance of two colours.
