@@ -19,8 +19,6 @@ pub(crate) const SURE_OUT: u8 = 12;
 /// At its own size a network's alpha is seldom wrong on the contour: it knows rims that mirror the backdrop and
 /// contact shadows, which colour alone takes for a mixture …
 const NETWORK: Start = Start { doubt: 0.1, has_shades: true };
-/// … and hardly ever in a picture that is no larger than what the network saw …
-const SEEN: Start = Start { doubt: 0.03, has_shades: true };
 /// … enlarged, it is soft and roughly right.
 const ENLARGED: Start = Start { doubt: 0.25, has_shades: true };
 /// An alpha found by colour is an outline without shades …
@@ -33,7 +31,7 @@ const SOFT_OUTLINE: Start = Start { doubt: 0.15, has_shades: false };
 const GAIN: f32 = 1.5;
 /// … and in a picture that is no larger than what it saw. Where the contour is a little off, a steeper edge costs more than it
 /// gains elsewhere.
-const GAIN_SEEN: f32 = 1.1;
+const GAIN_SEEN: f32 = 1.2;
 
 /// An alpha found by colour is solved on levels of no less than about this many pixels a side.
 const SOFT_SIDE: usize = 200;
@@ -153,7 +151,7 @@ fn refine_from(bitmap: &Bitmap, levels: usize, alpha: &mut Mask) {
         solve_full(bitmap, alpha.values_mut(), ENLARGED);
     } else {
         steepen(alpha.values_mut(), width, GAIN_SEEN);
-        solve_full(bitmap, alpha.values_mut(), SEEN);
+        solve_full(bitmap, alpha.values_mut(), NETWORK);
     }
 }
 
