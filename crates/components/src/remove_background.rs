@@ -151,6 +151,11 @@ fn cut_out(
     if let Some(sight) = sight.as_ref().filter(|_| matte.method == Method::Network) {
         // A plain backdrop tells by itself what is a piece.
         sight.sure.tidy(&mut matte.alpha)?;
+        // Where both were compared, the backdrop is plain, and tells what the network missed.
+        if matte.iou.is_some() {
+            context.check_cancelled()?;
+            matting::recover_parts(&opaque, &mut matte.alpha, &options.refine)?;
+        }
         if settings.holes == Holes::Auto {
             context.check_cancelled()?;
             matting::settle_inside(&opaque, &mut matte.alpha, &options.refine)?;

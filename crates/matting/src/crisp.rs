@@ -5,14 +5,12 @@ use crate::square::dilated;
 
 /// An edge is crisp where product and background are both sure within this many pixels.
 const CRISP: usize = 4;
-/// How much steeper a crisp edge is than the network draws it: it answers with the blur of its own doubt.
-const GAIN: f32 = 1.5;
 /// How far from all background the inside begins, in shares of the longer side: beyond the softest edge.
 const INSIDE: f64 = 0.03;
 
-/// Steepens crisp edges around their 0.5 contour; edges that are soft over more than a few pixels (fur, things out of
+/// Makes crisp edges `gain` times steeper around their 0.5 contour; edges that are soft over more than a few pixels (fur, things out of
 /// focus, glass) stay as they are.
-pub(crate) fn steepen(alpha: &mut [u8], width: usize) {
+pub(crate) fn steepen(alpha: &mut [u8], width: usize, gain: f32) {
     let height = alpha.len() / width;
     let near = |is_sure: fn(u8) -> bool| {
         let sure: Vec<u8> = alpha.iter().map(|&value| u8::from(is_sure(value))).collect();
@@ -21,7 +19,7 @@ pub(crate) fn steepen(alpha: &mut [u8], width: usize) {
     let (product, background) = (near(|value| value >= SURE_IN), near(|value| value <= SURE_OUT));
     for ((value, product), background) in alpha.iter_mut().zip(product).zip(background) {
         if product & background == 1 {
-            *value = (127.5 + GAIN * (f32::from(*value) - 127.5)).round().clamp(0.0, 255.0) as u8;
+            *value = (127.5 + gain * (f32::from(*value) - 127.5)).round().clamp(0.0, 255.0) as u8;
         }
     }
 }
@@ -57,11 +55,11 @@ mod tests {
     fn a_crisp_edge_becomes_steeper_and_a_soft_one_does_not() {
         let crisp = [0, 0, 0, 60, 128, 200, 255, 255, 255];
         let mut line = crisp;
-        steepen(&mut line, 9);
+        steepen(&mut line, 9, 1.5);
         assert_eq!(line, [0, 0, 0, 26, 128, 236, 255, 255, 255]);
         let soft: Vec<u8> = (0..25).map(|x| (x * 10).min(255) as u8).collect();
         let mut line = soft.clone();
-        steepen(&mut line, 25);
+        steepen(&mut line, 25, 1.5);
         assert_eq!(line, soft);
     }
 

@@ -8,6 +8,7 @@
 use pixels::{Bitmap, Channels, Mask, Samples};
 
 use crate::error::{MattingError, check_size};
+use crate::rims::{self, Rims};
 use crate::source::Sample;
 
 /// A level of at most this many pixels is solved whole.
@@ -86,10 +87,11 @@ impl<S: Sample> Picture<'_, S> {
         while (self.alpha.len() >> (2 * halvings)) > WHOLE && halvings < MOST_HALVINGS {
             halvings += 1;
         }
+        let rims = self.rims();
         let coarse = solve_whole(self.reduced(halvings));
         for top in (0..self.height()).step_by(TILE) {
             for left in (0..self.width).step_by(TILE) {
-                self.solve_tile(&coarse, halvings, left, top, &mut out);
+                self.solve_tile(&coarse, halvings, &rims, (left, top), &mut out);
             }
         }
         out
@@ -117,6 +119,16 @@ impl<S: Sample> Picture<'_, S> {
         Level::unsolved(width, height, image)
     }
 
+    /// How far colours may be carried on, measured on a small copy.
+    fn rims(&self) -> Rims {
+        let mut halvings = 0;
+        while self.width.max(self.height()) >> halvings > rims::SIDE {
+            halvings += 1;
+        }
+        let small = self.reduced(halvings);
+        Rims::of(&small.image, small.width, halvings)
+    }
+
     #[inline(always)]
     fn colour(&self, index: usize) -> Colour {
         const UNIT: f32 = 1.0 / 255.0;
@@ -131,7 +143,14 @@ impl<S: Sample> Picture<'_, S> {
     }
 
     /// Solves the levels finer than `coarse` for one tile and writes its mixed pixels.
-    fn solve_tile(&self, coarse: &Level, halvings: usize, left: usize, top: usize, out: &mut [S]) {
+    fn solve_tile(
+        &self,
+        coarse: &Level,
+        halvings: usize,
+        rims: &Rims,
+        (left, top): (usize, usize),
+        out: &mut [S],
+    ) {
         let (right, bottom) = ((left + TILE).min(self.width), (top + TILE).min(self.height()));
         let rows = || top..bottom;
         let is_plain = rows().all(|y| {
@@ -176,6 +195,7 @@ impl<S: Sample> Picture<'_, S> {
                     continue;
                 }
                 let colour = solved.front[(y - y0) * solved.width + x - x0];
+                let colour = rims.held((x, y), self.colour(index), colour);
                 for c in 0..3 {
                     out[index * 4 + c] = S::from_level(colour[c] * 255.0);
                 }

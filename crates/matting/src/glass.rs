@@ -18,6 +18,8 @@ const LEAST_CHROMA: f32 = 14.0;
 /// How far a colour may be from the line of grey to the backdrop, in levels and in shares of the backdrop's chroma.
 const OFF_LINE: f32 = 5.0;
 const OFF_LINE_SHARE: f32 = 0.08;
+/// No glass shows more of the backdrop's hue than there is, but for noise: what is of the same hue and stronger is a product.
+const MOST_SEEN: f32 = 1.08;
 /// How far beyond black and white the front may come out, in levels: noise.
 const OFF_GREY: f32 = 25.0;
 /// What hides less than this of the backdrop is clear: paler than hardly any product of the backdrop's own hue …
@@ -25,7 +27,7 @@ const CLEAR: f32 = 0.4;
 /// … and what is joined to it is glass as well up to this.
 const GLASS: f32 = 0.75;
 /// The least area of a clear part, in shares of the product.
-const LEAST_AREA: f32 = 0.02;
+const LEAST_AREA: f32 = 0.05;
 /// Half the thickness that a clear part has at least, in pixels.
 const THICK: usize = 2;
 /// How far around glass its rims and reflections belong to it, in shares of the longer side.
@@ -124,7 +126,7 @@ fn covered(own: [f32; 3], behind: [f32; 3]) -> Option<f32> {
     // What hides little may have any grey: it is not seen.
     let front = own_grey - (1.0 - share) * behind_grey;
     let is_grey = (-OFF_GREY..=255.0 * share + OFF_GREY).contains(&front);
-    (dot(off, off) <= limit * limit && is_grey && seen < 1.3).then_some(share)
+    (dot(off, off) <= limit * limit && is_grey && seen < MOST_SEEN).then_some(share)
 }
 
 /// The least share that explains a lightness: fine rims and reflections, which files keep sharper than their hue.

@@ -45,9 +45,13 @@ const PATTERN: usize = 5;
 const HOLLOW: usize = 4;
 /// … and its colour is at least this share of the product's contrast away from the backdrop.
 const OWN: f32 = 0.75;
+/// … or its colour is at least so far (ΔE) from every mixture of product and backdrop.
+const OFF_MIXTURE: f32 = 10.0;
 /// What is this much darker than its backdrop, and of its hue to within this ΔE, may be its shadow.
 const SHADED: std::ops::Range<f32> = 0.3..0.99;
 const SHADE: f32 = 4.0;
+/// Between parts of a product its shadow is not so deep: light comes from all sides.
+const SHADED_INSIDE: std::ops::Range<f32> = 0.5..0.99;
 /// Up to this share of its outline a place may border on soft edges and still be enclosed.
 const ENCLOSED: f64 = 0.25;
 
@@ -157,8 +161,15 @@ fn claims(small: &Small, nothing: &[u8], whole: &[u8], holes: Option<&[bool]>) -
     }
     let mut verdicts: Vec<i16> = found.iter().map(Place::verdict).collect();
     if holes.is_some() {
-        let prints: Vec<bool> =
-            found.iter().zip(&verdicts).map(|(place, verdict)| *verdict == 255 && place.is_print()).collect();
+        let prints: Vec<bool> = found
+            .iter()
+            .zip(&verdicts)
+            .map(|(place, verdict)| {
+                let is_other =
+                    *verdict == 255 || *verdict == 0 && place.is_enclosed() && place.is_off_mixture();
+                is_other && place.is_print()
+            })
+            .collect();
         // One hole with another colour in it shows something behind the product; many are its pattern.
         let is_pattern = prints.iter().filter(|is_print| **is_print).count() >= PATTERN;
         for (verdict, is_print) in verdicts.iter_mut().zip(prints) {
@@ -200,7 +211,6 @@ impl Place {
         let (from_behind, from_around) = (from(&self.behind[..3]), from(&self.around));
         let contrast: f32 =
             (0..3).map(|c| ((self.around[c] - self.behind[c]) * share).powi(2)).sum::<f32>().sqrt();
-        let open = self.beside_soft as f64 / self.outline.max(1) as f64;
         let is_behind = from_behind <= SAME + SAME_SCATTER * scatter.min(8.0)
             && from_behind * CONTRAST < from_around
             && contrast > 8.0 + scatter
@@ -210,13 +220,13 @@ impl Place {
         let uneven = ((self.squares / self.area as f64) as f32 - mean * mean).max(0.0).sqrt();
         let is_other = from_behind >= OTHER + OTHER_SCATTER * scatter
             // Something half covered has a colour between: nearer the product than that, it is product.
-            && (open <= ENCLOSED && from_around < 1.5 * from_behind
+            && (self.is_enclosed() && from_around < 1.5 * from_behind
                 || uneven <= EVEN && from_around < 0.4 * from_behind);
         let is_plateau = mean >= PLATEAU
             && uneven <= PLATEAU_SCATTER
             && from_behind >= PLATEAU_OTHER + OTHER_SCATTER * scatter;
         // At the foot of a product, what is only darker than its backdrop is the shadow that it throws.
-        let is_shade = open > ENCLOSED && self.is_shade();
+        let is_shade = !self.is_enclosed() && self.is_shade(SHADED);
         match (is_behind, (is_other || is_plateau) && !is_shade) {
             (true, _) => -255,
             (_, true) => 255,
@@ -226,20 +236,46 @@ impl Place {
 }
 
 impl Place {
+    fn is_enclosed(&self) -> bool {
+        self.beside_soft as f64 <= ENCLOSED * self.outline.max(1) as f64
+    }
+
     /// Whether it is a hole of a colour of its own: between strands there is a mixture of product and backdrop.
     fn is_print(&self) -> bool {
         let between = |a: &[f32], b: &[f32]| (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f32>().sqrt();
         let from_behind = between(&self.colour, &self.behind);
-        self.of_holes * HOLLOW >= self.area && from_behind >= OWN * between(&self.around, &self.behind)
+        let own = from_behind >= OWN * between(&self.around, &self.behind);
+        self.of_holes * HOLLOW >= self.area && (own || self.is_off_mixture())
+    }
+
+    /// Whether its colour is no mixture of the product around and the backdrop, nor the backdrop in shadow.
+    fn is_off_mixture(&self) -> bool {
+        self.off_mixture() >= OFF_MIXTURE + OTHER_SCATTER * self.scatter() && !self.is_shade(SHADED_INSIDE)
+    }
+
+    /// How far the backdrop's colour scatters behind it.
+    fn scatter(&self) -> f32 {
+        (self.behind[3] / self.area.max(1) as f32).max(0.0).sqrt()
+    }
+
+    /// How far (ΔE) its colour is from every mixture of the product around and the backdrop.
+    fn off_mixture(&self) -> f32 {
+        let share = 1.0 / self.area.max(1) as f32;
+        let span = [0, 1, 2].map(|c| self.around[c] - self.behind[c]);
+        let offset = [0, 1, 2].map(|c| self.colour[c] - self.behind[c]);
+        let dot = |a: [f32; 3], b: [f32; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+        let mixed = (dot(offset, span) / dot(span, span).max(1e-3)).clamp(0.0, 1.0);
+        let left = [0, 1, 2].map(|c| (offset[c] - mixed * span[c]) * share);
+        dot(left, left).sqrt()
     }
 
     /// Whether it has the colour of the backdrop in less light: hue as it is, chroma and lightness reduced alike.
-    fn is_shade(&self) -> bool {
+    fn is_shade(&self, depth: std::ops::Range<f32>) -> bool {
         let [l, a, b] = self.colour;
         let light = l / self.behind[0].max(1e-3);
         let (a, b) = (a - light * self.behind[1], b - light * self.behind[2]);
         let off = a.hypot(b) / self.area.max(1) as f32;
-        SHADED.contains(&light) && off <= SHADE
+        depth.contains(&light) && off <= SHADE
     }
 }
 

@@ -73,7 +73,20 @@ pub fn measure(options: &Options) -> anyhow::Result<String> {
         baselines::work(&options.out, &network.info().sha256)?;
         rows.extend(read(options, &specs)?);
     }
+    fs::write(options.out.join("scores.tsv"), by_photo(&specs, &rows))?;
     Ok(page(options, &specs, &rows, &failed))
+}
+
+/// The scores of every photograph, a line for each method: where a mean comes from.
+fn by_photo(specs: &[Spec], rows: &[Row]) -> String {
+    let mut text = format!("photo\tmethod\t{}\n", Score::HEADS.replace(" | ", "\t"));
+    for (index, spec) in specs.iter().enumerate() {
+        for row in rows {
+            let Some(score) = &row.scores[index] else { continue };
+            let _ = writeln!(text, "{}\t{}\t{}", spec.name(), row.title, score.cells().replace(" | ", "\t"));
+        }
+    }
+    text
 }
 
 fn folder(options: &Options, spec: &Spec) -> PathBuf {

@@ -92,7 +92,10 @@ pub(super) fn look(
     let longest = f64::from(size.0.max(size.1));
     let magnified =
         longest * f64::from(whole.width.max(whole.height)) / f64::from(part.width.max(part.height));
-    let plane = pixels::resize_plane(&glance.plane, size, (part.width, part.height), Filter::CatmullRom)?;
+    // A cubic filter keeps an enlarged edge crisp; on one that is made smaller it rings.
+    let filter =
+        if part.width.max(part.height) > size.0.max(size.1) { Filter::CatmullRom } else { Filter::Bilinear };
+    let plane = pixels::resize_plane(&glance.plane, size, (part.width, part.height), filter)?;
     let mask = Mask::new(part.width, part.height, to_mask(&plane))?;
     let alpha = if part == whole {
         mask
