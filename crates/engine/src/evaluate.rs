@@ -10,23 +10,35 @@ use domain::image::Image;
 use domain::page::Window;
 use domain::request::{From, Source};
 use domain::run::{Failure, Fault, Outcome, Run, RunFilter, State, Status};
+use domain::time::Millis;
 use serde_json::json;
 use store::{EvaluationClaim, Measured, NewEvaluation, Settled, StoreError};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::fail;
+use crate::fetch;
 use crate::leases::Leases;
+use crate::places::Line;
 use crate::stop::Stop;
-use crate::work::{Shared, renewal};
+use crate::work::{Parts, Shared, renewal};
 
 /// What ids of the evaluations are derived from that runs ask for with themselves.
 const OF_A_RUN: u32 = 0x6576_616c;
 /// A reference of this kind is the photograph that the picture was made from.
 const INPUT: &str = "input";
-/// Runs of each organization that are looked through at the start for one without its evaluation.
+/// Runs of each organization that are looked through for one without its evaluation.
 const LATEST: u32 = 100;
-/// Organizations that are looked through at a time.
+/// Organizations that are looked through at a time, at the start.
 const PAGE: u32 = 100;
+/// Organizations that are looked through at a time, later.
+const IN_TURN: u32 = 10;
+/// Time between two looks at runs that have succeeded meanwhile.
+const LOOK: Duration = Duration::from_secs(3);
+/// Such looks between two turns of [`IN_TURN`] organizations: a turn a minute.
+const ROUNDS: u32 = 20;
+/// Runs that are remembered until the next look.
+const NOTED: usize = 10_000;
 /// Bytes a pixel while a picture is measured: decoded, once more at 8 bits, and its lightness.
 const BYTES_A_PIXEL: f64 = 16.0;
 /// Bytes for what is looked at in a bounded size.
@@ -37,29 +49,26 @@ pub(crate) struct Evaluations {
     leases: Leases,
     slots: Arc<Semaphore>,
     slot_freed: Notify,
-    many: usize,
 }
 
 impl Evaluations {
     /// Places for so many at once.
     pub(crate) fn new(many: usize) -> Self {
-        Self {
-            leases: Leases::default(),
-            slots: Arc::new(Semaphore::new(many)),
-            slot_freed: Notify::new(),
-            many,
-        }
+        Self { leases: Leases::default(), slots: Arc::new(Semaphore::new(many)), slot_freed: Notify::new() }
     }
 
     /// Returns once none is under way.
     pub(crate) async fn all_ended(&self) {
-        let all = u32::try_from(self.many).unwrap_or(u32::MAX);
-        drop(self.slots.acquire_many(all).await);
+        self.leases.all_ended().await;
     }
 
-    /// Tells all work to stop; it waits for its leases to end, then.
-    pub(crate) fn stop_all(&self) {
-        self.leases.stop_all();
+    /// Tells all work to stop and hands it back.
+    pub(crate) async fn hand_back_all(&self, parts: &Parts) {
+        let tokens = self.leases.stop_all();
+        if let Err(error) = parts.store.hand_back_evaluations(&tokens, Millis(0)).await {
+            // Their leases will run out: later, but nothing is lost.
+            tracing::warn!(%error, "could not hand {} evaluations back; they wait for their leases to end", tokens.len());
+        }
     }
 }
 
@@ -108,10 +117,8 @@ async fn claim_free(shared: &Arc<Shared>) -> Result<(), StoreError> {
         store.claim_evaluations(&settings.worker, settings.lease, settings.retry, &tokens, &events).await?;
     for claim in claims {
         let stop = shared.evaluations.leases.hold(claim.token, claim.evaluation.id.0);
-        let held = Held { shared: Arc::clone(shared), token: claim.token, slot: slots.pop() };
-        tokio::spawn(async move {
-            work_and_settle(&held.shared, claim, &stop).await;
-        });
+        let mut held = Held { shared: Arc::clone(shared), token: claim.token, slot: slots.pop() };
+        tokio::spawn(async move { work_and_settle(&mut held, claim, &stop).await });
     }
     Ok(())
 }
@@ -135,11 +142,22 @@ pub(crate) async fn renew_for_ever(shared: Arc<Shared>) {
 }
 
 /// One attempt, from claim to settlement.
-async fn work_and_settle(shared: &Shared, claim: EvaluationClaim, stop: &Stop) {
-    let (id, token, attempt) = (claim.evaluation.id, claim.token, claim.attempt);
-    let alone = claim.crashes > 0;
+async fn work_and_settle(held: &mut Held, claim: EvaluationClaim, stop: &Stop) {
+    let shared = Arc::clone(&held.shared);
+    let (id, org, token, attempt) = (claim.evaluation.id, claim.evaluation.org, claim.token, claim.attempt);
+    let mut line = None;
+    if sources(&claim.evaluation).iter().any(needs_fetching) {
+        if let Some(pause) = shared.places.turned_away(org) {
+            if let Err(error) = shared.parts.store.hand_back_evaluations(&[token], pause).await {
+                // Its lease will run out: later, but nothing is lost.
+                tracing::warn!(evaluation.id = %id, %error, "could not hand evaluation `{id}` back");
+            }
+            return;
+        }
+        line = Some(shared.places.stand_in_line(org));
+    }
     let measured = tokio::select! {
-        measured = measure(shared, claim.evaluation, alone) => measured,
+        measured = measure(held, line, &claim) => measured,
         () = stop.raised() => return,
     };
     let how = match measured {
@@ -199,18 +217,51 @@ fn options(shared: &Shared) -> pixels::DecodeOptions {
     }
 }
 
-async fn measure(shared: &Shared, evaluation: Evaluation, alone: bool) -> Result<Report, Failure> {
-    let Evaluation { org, asked: Asked { task, picture, references, limits, .. }, .. } = evaluation;
+/// Every picture that an evaluation names: what it is of, and what that is compared with.
+fn sources(evaluation: &Evaluation) -> Vec<Source> {
+    let Asked { picture, references, .. } = &evaluation.asked;
+    std::iter::once(picture).chain(references.iter().map(|reference| &reference.picture)).cloned().collect()
+}
+
+/// Whether it takes a while until a picture is there.
+fn needs_fetching(source: &Source) -> bool {
+    source.member.is_some() || matches!(source.from, From::Address(_))
+}
+
+/// The pictures of an evaluation, in the order of its sources. Where something has to be fetched, others have its slot meanwhile.
+async fn supplied(
+    held: &mut Held,
+    line: Option<Line>,
+    claim: &EvaluationClaim,
+    sources: &[Source],
+) -> Result<Vec<Image>, Failure> {
+    let shared = Arc::clone(&held.shared);
+    let last = claim.attempt >= fetch::TIMEOUTS_MAX;
+    let fetching = shared.fetcher.fetch(claim.evaluation.org, sources, last);
+    let Some(mut line) = line else { return fetching.await };
+    drop(held.slot.take());
+    shared.evaluations.slot_freed.notify_one();
+    line.wait().await;
+    let images = fetching.await?;
+    line.fetched();
+    let slot = Arc::clone(&shared.evaluations.slots).acquire_owned().await;
+    held.slot = Some(slot.expect("the semaphore is never closed"));
+    Ok(images)
+}
+
+async fn measure(held: &mut Held, line: Option<Line>, claim: &EvaluationClaim) -> Result<Report, Failure> {
+    let shared = Arc::clone(&held.shared);
+    let shared = shared.as_ref();
+    let Evaluation { org, asked: Asked { task, references, limits, .. }, .. } = claim.evaluation.clone();
+    let alone = claim.crashes > 0;
     let limits = Limits::default().merged(&limits).map_err(|error| {
         fail("limits_invalid", format!("the limits cannot be used: {error}"), Fault::Input)
     })?;
     // Every picture is looked at, so that one that cannot be had is said; the input alone is compared with.
-    let sources: Vec<Source> = std::iter::once(picture)
-        .chain(references.iter().map(|reference| reference.picture.clone()))
-        .collect();
-    let images = shared.fetcher.fetch(org, &sources).await?;
+    let sources = sources(&claim.evaluation);
+    let images = supplied(held, line, claim, &sources).await?;
     for (image, source) in images.iter().zip(&sources) {
-        if source.member.is_some() || matches!(source.from, From::Address(_)) {
+        if needs_fetching(source) {
             shared.parts.store.admit_image(org, image).await.map_err(|error| {
                 fail(
                     "input_unreadable",
@@ -312,7 +363,7 @@ fn finding(reading: Reading) -> Finding {
 }
 
 /// Files the evaluation that a run asked for with itself, if it did. Doing it again changes nothing. What fails is made up for
-/// by the look at the next start.
+/// by a later look.
 pub(crate) async fn file_for(shared: &Shared, run: &Run, outcome: &Outcome) {
     if !run.request.as_ref().is_some_and(|request| request.evaluate) {
         return;
@@ -391,42 +442,82 @@ async fn task_of(shared: &Shared, image: &Image) -> &'static str {
     }
 }
 
-/// Once, at the start: files what a process that died between a run's end and its evaluation has left out.
-pub(crate) async fn file_missing(shared: Arc<Shared>) {
+/// Files what nobody has filed: a process died between a run's end and its evaluation, or a person has let the run succeed.
+/// Looks through all organizations at the start; later at the runs that are known to have succeeded, and at a few
+/// organizations in turn.
+pub(crate) async fn file_missing_for_ever(shared: Arc<Shared>) {
+    let mut changes = shared.parts.store.changes();
     let mut offset = 0;
-    loop {
-        let window = Window { offset, limit: PAGE };
-        let orgs = match shared.parts.store.all_orgs(window).await {
-            Ok(orgs) => orgs,
-            Err(error) => {
-                tracing::warn!(%error, "could not look for runs without their evaluation");
-                return;
-            }
-        };
-        let many = orgs.entries.len();
-        for org in orgs.entries {
-            if let Err(error) = file_missing_of(&shared, org.id).await {
-                tracing::warn!(%error, org.id = %org.id, "could not look for runs without their evaluation");
-            }
-        }
-        if many < PAGE as usize {
-            return;
-        }
-        offset += u64::from(PAGE);
+    while let Some(next) = file_missing(&shared, Window { offset, limit: PAGE }).await {
+        offset = next;
     }
+    offset = 0;
+    let mut succeeded = Vec::new();
+    let mut rounds: u32 = 0;
+    loop {
+        let next = tokio::time::Instant::now() + LOOK;
+        while let Ok(change) = tokio::time::timeout_at(next, changes.recv()).await {
+            match change {
+                Ok(change) if change.status == Status::Succeeded && succeeded.len() < NOTED => {
+                    succeeded.push((change.org, change.run));
+                }
+                // What is missed here comes in its organization's turn.
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+        for (org, run) in succeeded.drain(..) {
+            let filed = match shared.parts.store.run(&[org], run).await {
+                Ok(Some(run)) => file_if_missing(&shared, &run).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = filed {
+                tracing::warn!(%error, run.id = %run, "could not file the evaluation of run `{run}`");
+            }
+        }
+        rounds += 1;
+        if rounds.is_multiple_of(ROUNDS) {
+            offset = file_missing(&shared, Window { offset, limit: IN_TURN }).await.unwrap_or(0);
+        }
+    }
+}
+
+/// Looks through some organizations; answers where the next ones begin, if there are more.
+async fn file_missing(shared: &Shared, window: Window) -> Option<u64> {
+    let orgs = match shared.parts.store.all_orgs(window).await {
+        Ok(orgs) => orgs,
+        Err(error) => {
+            tracing::warn!(%error, "could not look for runs without their evaluation");
+            return None;
+        }
+    };
+    let many = orgs.entries.len();
+    for org in orgs.entries {
+        if let Err(error) = file_missing_of(shared, org.id).await {
+            tracing::warn!(%error, org.id = %org.id, "could not look for runs without their evaluation");
+        }
+    }
+    (many == window.limit as usize).then_some(window.offset + u64::from(window.limit))
 }
 
 async fn file_missing_of(shared: &Shared, org: OrgId) -> Result<(), StoreError> {
     let filter = RunFilter { statuses: vec![Status::Succeeded], ..RunFilter::default() };
     for run in shared.parts.store.runs_before(org, &filter, None, LATEST).await? {
-        let State::Succeeded { result, .. } = &run.state else { continue };
-        if !run.request.as_ref().is_some_and(|request| request.evaluate) {
-            continue;
-        }
-        let id = EvaluationId(id::derived(run.id.0, OF_A_RUN));
-        if shared.parts.store.evaluation(org, id).await?.is_none() {
-            file(shared, &run, result).await?;
-        }
+        file_if_missing(shared, &run).await?;
     }
     Ok(())
+}
+
+/// Files a run's evaluation if it has succeeded, asked for one and has none.
+async fn file_if_missing(shared: &Shared, run: &Run) -> Result<(), StoreError> {
+    let State::Succeeded { result, .. } = &run.state else { return Ok(()) };
+    if !run.request.as_ref().is_some_and(|request| request.evaluate) {
+        return Ok(());
+    }
+    let id = EvaluationId(id::derived(run.id.0, OF_A_RUN));
+    match shared.parts.store.evaluation(run.org, id).await? {
+        Some(_) => Ok(()),
+        None => file(shared, run, result).await,
+    }
 }

@@ -31,7 +31,8 @@ pub struct FetchSettings {
     pub archive_bytes_max: u64,
     /// Longest time for one address, until all of it is there.
     pub time: Duration,
-    /// Addresses being fetched at once, over all work. What waits for a picture keeps no worker from working.
+    /// Addresses being fetched at once, over all work; for one organization a quarter of them. What waits for a picture keeps
+    /// no worker from working.
     pub at_once: usize,
     /// Whether nothing may be fetched.
     pub offline: bool,
@@ -48,6 +49,9 @@ impl Default for FetchSettings {
         }
     }
 }
+
+/// Attempts after which an address that is too slow is given up: each costs its whole time.
+pub(crate) const TIMEOUTS_MAX: u32 = 2;
 
 /// What pictures are fetched with.
 #[derive(Clone)]
@@ -74,15 +78,20 @@ fn origins(sources: &[Source]) -> Origins {
 
 impl Fetcher {
     /// The pictures of these sources, in their order, stored. An address that several of them name is fetched once. Dropping
-    /// it ends it; nothing is left behind then but what a sweep removes.
-    pub(crate) async fn fetch(&self, org: OrgId, sources: &[Source]) -> Result<Vec<Image>, Failure> {
+    /// it ends it; nothing is left behind then but what a sweep removes. With `last`, one that takes too long is not tried again.
+    pub(crate) async fn fetch(
+        &self,
+        org: OrgId,
+        sources: &[Source],
+        last: bool,
+    ) -> Result<Vec<Image>, Failure> {
         let mut images: Vec<Option<Image>> = vec![None; sources.len()];
         for (from, wanted) in origins(sources) {
             let (members, wholes): (Vec<usize>, Vec<usize>) =
                 wanted.into_iter().partition(|index| sources[*index].member.is_some());
             let (mut whole, path, name) = match from {
                 From::Address(address) => {
-                    let sealed = self.download(org, &address, !members.is_empty()).await?;
+                    let sealed = self.download(org, &address, !members.is_empty(), last).await?;
                     let path = sealed.path().to_owned();
                     (Some(sealed), path, named(&address))
                 }
@@ -124,7 +133,13 @@ impl Fetcher {
     }
 
     /// What is at an address, as a temporary file.
-    async fn download(&self, org: OrgId, address: &str, is_archive: bool) -> Result<Sealed, Failure> {
+    async fn download(
+        &self,
+        org: OrgId,
+        address: &str,
+        is_archive: bool,
+        last: bool,
+    ) -> Result<Sealed, Failure> {
         let name = named(address);
         let refuse =
             |why: String, fault| fail("image_not_fetched", format!("{name} cannot be fetched: {why}"), fault);
@@ -136,7 +151,9 @@ impl Fetcher {
             // Why a connection did not come about is the operator's to know, and the address may hold a key.
             let cause = std::error::Error::source(&failure).map(ToString::to_string).unwrap_or_default();
             tracing::info!(org.id = %org, code = failure.code(), cause, "cannot fetch a picture");
-            refuse(failure.to_string(), if failure.is_final() { Fault::Input } else { Fault::Ours })
+            let is_final =
+                failure.is_final() || (last && matches!(failure, outbound::Failure::TimedOut { .. }));
+            refuse(failure.to_string(), if is_final { Fault::Input } else { Fault::Ours })
         };
         let sent = self.outbound.send(Request::get(address), self.settings.time).await;
         let mut answer = sent.map_err(failed)?;

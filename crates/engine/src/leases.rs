@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::id::LeaseToken;
 use uuid::Uuid;
@@ -42,6 +43,13 @@ impl Leases {
     /// Every lease held.
     pub(crate) fn tokens(&self) -> Vec<LeaseToken> {
         self.held().keys().copied().collect()
+    }
+
+    /// Returns once none is held.
+    pub(crate) async fn all_ended(&self) {
+        while !self.held().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Tells the work of a lost lease to stop.

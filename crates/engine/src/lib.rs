@@ -8,6 +8,7 @@ mod deliver;
 mod evaluate;
 mod fetch;
 mod leases;
+mod places;
 mod sign;
 mod stop;
 mod work;

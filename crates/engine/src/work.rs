@@ -22,8 +22,9 @@ use tokio::task::JoinHandle;
 use crate::admission::Admission;
 use crate::evaluate;
 use crate::fail;
-use crate::fetch::{FetchSettings, Fetcher};
+use crate::fetch::{self, FetchSettings, Fetcher};
 use crate::leases::Leases;
+use crate::places::Places;
 use crate::stop::Stop;
 
 /// What the engine works with.
@@ -83,8 +84,8 @@ pub(crate) struct Shared {
     pub(crate) fetcher: Fetcher,
     leases: Leases,
     slots: Arc<Semaphore>,
-    /// Runs whose pictures are being fetched: they have given their slot back meanwhile.
-    fetching: Arc<Semaphore>,
+    /// Where pictures are fetched for runs and evaluations: they have given their slot back meanwhile.
+    pub(crate) places: Places,
     slot_freed: Notify,
     pub(crate) evaluations: evaluate::Evaluations,
 }
@@ -105,7 +106,7 @@ impl Engine {
             },
             leases: Leases::default(),
             slots: Arc::new(Semaphore::new(concurrency)),
-            fetching: Arc::new(Semaphore::new(fetch.at_once)),
+            places: Places::new(fetch.at_once),
             slot_freed: Notify::new(),
             evaluations: evaluate::Evaluations::new(evaluations),
             parts,
@@ -118,7 +119,7 @@ impl Engine {
             tokio::spawn(renew_for_ever(Arc::clone(&shared))),
             tokio::spawn(stop_what_is_cancelled(Arc::clone(&shared))),
             tokio::spawn(evaluate::renew_for_ever(Arc::clone(&shared))),
-            tokio::spawn(evaluate::file_missing(Arc::clone(&shared))),
+            tokio::spawn(evaluate::file_missing_for_ever(Arc::clone(&shared))),
         ];
         Self { shared, stop, claiming, evaluating, watching }
     }
@@ -137,18 +138,14 @@ impl Engine {
                 tracing::error!(%error, "a claiming loop had died before the drain");
             }
         }
-        let many = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let all_ended = async {
-            // What is being fetched needs a slot afterwards.
-            let fetching = self.shared.fetching.acquire_many(many(self.shared.settings.fetch.at_once)).await;
-            let slots = self.shared.slots.acquire_many(many(self.shared.settings.concurrency)).await;
+            self.shared.leases.all_ended().await;
             self.shared.evaluations.all_ended().await;
-            drop((fetching, slots));
         };
         let finished = tokio::time::timeout(grace, all_ended).await.is_ok();
         let mut handed_back = 0;
         if !finished {
-            self.shared.evaluations.stop_all();
+            self.shared.evaluations.hand_back_all(&self.shared.parts).await;
             let tokens = self.shared.leases.stop_all();
             handed_back = tokens.len();
             if let Err(error) = self.shared.parts.store.hand_back(&tokens).await {
@@ -204,17 +201,20 @@ struct Held<'a> {
 }
 
 impl Held<'_> {
-    /// Does something that needs no worker. As long as there is a place for it, others have the slot meanwhile.
-    async fn without_slot<T>(&mut self, waiting: impl Future<Output = T>) -> T {
-        let Ok(place) = Arc::clone(&self.shared.fetching).try_acquire_owned() else {
-            return waiting.await;
-        };
+    /// Fetches something for an organization once it has a place for that. Others have the slot meanwhile.
+    async fn without_slot<T>(&mut self, org: OrgId, fetching: impl Future<Output = T>) -> T {
+        let shared = self.shared;
+        let mut line = shared.places.stand_in_line(org);
         drop(self.slot.take());
-        self.shared.slot_freed.notify_one();
-        let done = waiting.await;
-        let slot = Arc::clone(&self.shared.slots).acquire_owned().await;
+        shared.slot_freed.notify_one();
+        line.wait().await;
+        let done = fetching.await;
+        line.fetched();
+        let slot = Arc::clone(&shared.slots).acquire_owned().await;
         self.slot = Some(slot.expect("the semaphore is never closed"));
-        drop(place);
+        drop(line);
+        // Of this organization more may be taken now.
+        shared.slot_freed.notify_one();
         done
     }
 }
@@ -226,6 +226,9 @@ impl Drop for Held<'_> {
         self.shared.slot_freed.notify_one();
     }
 }
+
+/// Time between two looks at the queue while organizations have all they may have waiting to be fetched.
+const WITH_FULL_LINES: Duration = Duration::from_millis(100);
 
 enum Next {
     /// Every slot is taken.
@@ -247,7 +250,11 @@ async fn claim_free(shared: &Arc<Shared>) -> Result<Next, store::StoreError> {
     let tokens: Vec<_> = slots.iter().map(|_| LeaseToken(ids.next())).collect();
     let events: Vec<_> = slots.iter().map(|_| EventId(ids.next())).collect();
     let settings = &shared.settings;
-    let claims = store.claim(&settings.worker, settings.lease, settings.retry, &tokens, &events).await?;
+    // Whoever has enough waiting here for a place to fetch gets no more of that before.
+    let full_lines = shared.places.full_lines();
+    let claims = store
+        .claim_but(&settings.worker, settings.lease, settings.retry, &tokens, &events, &full_lines)
+        .await?;
     let full = claims.len() == slots.len();
     for claim in claims {
         let slot = slots.pop().expect("no more claims than tokens, no more tokens than slots");
@@ -260,6 +267,10 @@ async fn claim_free(shared: &Arc<Shared>) -> Result<Next, store::StoreError> {
     }
     if full {
         return Ok(Next::Full);
+    }
+    if !full_lines.is_empty() {
+        // What is due may be theirs: no use in looking at once. Whoever leaves a line wakes this.
+        return Ok(Next::Idle(settings.poll.min(WITH_FULL_LINES)));
     }
     let pause = match store.next_due().await? {
         Some(due) => {
@@ -346,13 +357,12 @@ async fn supplied(held: &mut Held<'_>, mut claim: Claim, stop: &Stop) -> Result<
     }
     let shared = held.shared;
     let sources = std::mem::take(&mut claim.run.sources);
-    let fetching = async {
-        tokio::select! {
-            fetched = shared.fetcher.fetch(claim.run.org, &sources) => Some(fetched),
-            () = stop.raised() => None,
-        }
+    let last = claim.attempt >= fetch::TIMEOUTS_MAX;
+    let fetching = shared.fetcher.fetch(claim.run.org, &sources, last);
+    let fetched = tokio::select! {
+        fetched = held.without_slot(claim.run.org, fetching) => fetched,
+        () = stop.raised() => return Ok(None),
     };
-    let Some(fetched) = held.without_slot(fetching).await else { return Ok(None) };
     let images = fetched?;
     let mut input = None;
     let mut further = Vec::new();

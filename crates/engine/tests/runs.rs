@@ -13,7 +13,7 @@ use blob::Blobs;
 use bytes::Bytes;
 use components::{StepCache, Toolbox};
 use domain::evaluation::{Evaluation, EvaluationState};
-use domain::id::{self, EvaluationId, EventId, RunId};
+use domain::id::{self, EvaluationId, EventId, RunId, VersionId};
 use domain::image::{Facts, Image, Inspect, Unusable};
 use domain::request::{From, Origin, Source};
 use domain::run::{Failure, RetryPolicy, Run, State, Status, Terms};
@@ -23,7 +23,7 @@ use engine::{Engine, FetchSettings, Parts, Settings};
 use serde_json::{Value, json};
 use store::suite::ManualClock;
 use store::suite::fixture::{PRICE, Tenant, World};
-use store::{Cancelled, NewRun, WorkerId};
+use store::{Cancelled, Judged, Judgement, NewRun, Ruling, WorkerId};
 use store_sqlite::{Sqlite, SystemClock};
 use support::{Fresh, Reply, Server, outbound, until};
 use zip::write::SimpleFileOptions;
@@ -334,11 +334,11 @@ async fn a_fetch_under_way_is_dropped_when_its_run_is_cancelled_and_keeps_no_wor
     .await;
     let hangs = || Source { slot: String::new(), from: at(&server, "/hangs"), member: None };
     let mut hanging = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         hanging.push(house.file(house.commission(vec![hangs()], plain())).await);
     }
-    // More of them than there are workers.
-    server.asked_times(4).await;
+    // More of them than there are workers, and fewer than the organization's share of the places.
+    server.asked_times(3).await;
     let run = house.run_of(at(&server, "/disc.png"), None).await;
     assert_eq!(run.state.status(), Status::Succeeded, "{:?}", run.state);
     let began = Instant::now();
@@ -438,6 +438,119 @@ async fn an_evaluation_fetches_its_picture_and_fails_without_it() {
     };
     assert_eq!(failure.code, "image_not_fetched", "{}", failure.message);
     assert_eq!(failed.charged, 0, "what came to nothing costs nothing");
+    house.engine.drain(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_addresses_of_one_organization_delay_no_other() {
+    let house = House::with(FetchSettings { at_once: 4, ..FetchSettings::default() }).await;
+    let file = picture(64);
+    let served = file.clone();
+    let server = Server::start(move |path, _| match path {
+        "/hangs" => Reply { hangs: true, ..Reply::file(vec![0; 100]) },
+        _ => Reply::file(served.clone()),
+    })
+    .await;
+    let hangs = || Source { slot: String::new(), from: at(&server, "/hangs"), member: None };
+    let evaluation_of = |tenant: &Tenant, from: From| {
+        let mut new = house.world.new_evaluation(tenant);
+        new.evaluation.asked.picture.from = from;
+        new.evaluation.asked.references.clear();
+        new.evaluation.asked.limits = json!({});
+        new
+    };
+    // Of both many more than there are places, workers and stands in a line.
+    let mut hanging = Vec::new();
+    for _ in 0..20 {
+        hanging.push(house.file(house.commission(vec![hangs()], plain())).await);
+    }
+    let mut hanging_evaluations = Vec::new();
+    for _ in 0..20 {
+        let new = evaluation_of(&house.tenant, at(&server, "/hangs"));
+        house.world.store.accept_evaluation(&new).await.unwrap();
+        hanging_evaluations.push(new.evaluation.id);
+    }
+    server.asked_times(1).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(server.asked().len(), 1, "one place of four");
+
+    let other = house.world.tenant("Another", 10).await;
+    for _ in 0..3 {
+        let began = Instant::now();
+        let evaluation = evaluation_of(&other, at(&server, "/disc.png"));
+        house.world.store.accept_evaluation(&evaluation).await.unwrap();
+        let mut new = house.world.new_run(&other);
+        new.run.input = None;
+        new.run.sources = vec![Source { slot: String::new(), from: at(&server, "/disc.png"), member: None }];
+        new.run.steps = Some(plain());
+        new.run.terms = Terms::ForSuccess;
+        new.run.request = Some(house.world.request(Origin::Single));
+        let run = house.file(new).await;
+        until(async || (house.world.status(&other, run).await == Status::Succeeded).then_some(())).await;
+        until(async || {
+            let found = house.world.store.evaluation(other.org, evaluation.evaluation.id).await.unwrap()?;
+            matches!(found.state, EvaluationState::Completed { .. }).then_some(())
+        })
+        .await;
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    // Nor do they delay what the organization itself has here.
+    let began = Instant::now();
+    let stored = house.stored(file, "image/png", (64, 64)).await;
+    let mut new = house.commission(Vec::new(), plain());
+    new.run.input = Some(stored);
+    let run = house.file(new).await;
+    house.over(run).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+
+    // What hangs goes back untouched.
+    let House { world, tenant, engine, .. } = house;
+    let handed_back = engine.drain(Duration::from_millis(100)).await;
+    assert!((1..10).contains(&handed_back), "{handed_back}");
+    for id in hanging {
+        assert_eq!(world.status(&tenant, id).await, Status::Queued);
+    }
+    for id in hanging_evaluations {
+        let found = world.store.evaluation(tenant.org, id).await.unwrap().unwrap();
+        assert_eq!(found.state, EvaluationState::Pending);
+    }
+    let claims = world.claim(20).await;
+    assert_eq!(claims.len(), 20);
+    assert!(claims.iter().all(|claim| claim.attempt == 1 && claim.crashes == 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_too_slow_is_asked_twice() {
+    let time = Duration::from_millis(200);
+    let house = House::with(FetchSettings { time, ..FetchSettings::default() }).await;
+    let server = Server::start(|_, _| Reply { hangs: true, ..Reply::file(vec![0; 100]) }).await;
+    let run = house.run_of(at(&server, "/hangs"), None).await;
+    assert_eq!(failure(&run).code, "image_not_fetched");
+    assert!(failure(&run).message.contains("did not answer whole within"), "{}", failure(&run).message);
+    assert_eq!(server.asked().len(), 2);
+    house.engine.drain(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_a_person_approves_is_evaluated_too() {
+    let mut house = House::new().await;
+    let version = &mut house.tenant.workflow.version;
+    version.id = VersionId(house.world.id());
+    version.needs_review = true;
+    house.world.store.save_workflow(&house.tenant.workflow).await.unwrap();
+    let stored = house.stored(picture(400), "image/png", (400, 400)).await;
+    let mut new = house.commission(Vec::new(), plain());
+    new.run.input = Some(stored);
+    new.run.request.as_mut().unwrap().evaluate = true;
+    let run = house.file(new).await;
+    until(async || (house.world.status(&house.tenant, run).await == Status::InReview).then_some(())).await;
+    let id = EvaluationId(id::derived(run.0, 0x6576_616c));
+    assert_eq!(house.world.store.evaluation(house.tenant.org, id).await.unwrap(), None);
+    let judgement = Judgement { run, what: Ruling::Approve, event: EventId(house.world.id()) };
+    let judged = house.world.store.judge(house.tenant.org, &house.tenant.user, None, &[judgement]).await;
+    assert_eq!(judged.unwrap(), [Judged::Now(Status::Succeeded)]);
+    let evaluation = house.evaluation(id).await;
+    assert!(matches!(evaluation.state, EvaluationState::Completed { .. }), "{:?}", evaluation.state);
     house.engine.drain(Duration::from_secs(5)).await;
 }
 

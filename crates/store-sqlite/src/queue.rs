@@ -30,8 +30,13 @@ struct Claiming<'a> {
     policy: RetryPolicy,
     tokens: std::slice::Iter<'a, LeaseToken>,
     events: std::slice::Iter<'a, EventId>,
+    /// Organizations of which only runs are taken whose pictures are there.
+    supplied_only: &'a [OrgId],
     claims: Vec<Claim>,
 }
+
+/// Due runs of an organization that are looked through for one whose pictures are there.
+const LOOKED_THROUGH: usize = 1_000;
 
 /// A claimable row of the queue.
 struct Due {
@@ -56,7 +61,9 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
 impl Claiming<'_> {
     /// Takes turns over the organizations that have something due, going on after the one served last.
     fn take_turns(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        let mut orgs = orgs_due(tx, &IN_TURN, tx.served.runs, self.tokens.len())?;
+        // Those that may have nothing to be taken keep no other from its turn.
+        let many = self.tokens.len() + self.supplied_only.len();
+        let mut orgs = orgs_due(tx, &IN_TURN, tx.served.runs, many)?;
         while self.tokens.len() > 0 && !orgs.is_empty() {
             let share = (self.tokens.len() / orgs.len()).max(1);
             let mut left = Vec::with_capacity(orgs.len());
@@ -76,12 +83,17 @@ impl Claiming<'_> {
 
     /// Takes up to `many` of an organization's due runs, oldest first; answers whether there may be more.
     fn take(&mut self, tx: &mut Tx<'_>, org: OrgId, many: usize) -> Result<bool, StoreError> {
-        let found = tx.conn.all(
-            "SELECT run, org, attempts, crashes, lease_token IS NOT NULL FROM queue
-             WHERE org = ?1 AND due_at <= ?2 ORDER BY due_at, run LIMIT ?3",
-            params![org.0.as_bytes(), tx.now.0, many as i64],
-            due,
-        )?;
+        let oldest = "SELECT run, org, attempts, crashes, lease_token IS NOT NULL FROM queue
+             WHERE org = ?1 AND due_at <= ?2 ORDER BY due_at, run LIMIT ?3";
+        let found = if self.supplied_only.contains(&org) {
+            let sql = format!(
+                "SELECT * FROM ({oldest}) due WHERE (SELECT sources FROM runs WHERE id = due.run) = '[]' LIMIT ?4"
+            );
+            let bounds = params![org.0.as_bytes(), tx.now.0, LOOKED_THROUGH as i64, many as i64];
+            tx.conn.all(&sql, bounds, due)?
+        } else {
+            tx.conn.all(oldest, params![org.0.as_bytes(), tx.now.0, many as i64], due)?
+        };
         let full = found.len() == many;
         for mut due in found {
             if due.abandoned {
@@ -311,15 +323,17 @@ fn settle(
 
 #[async_trait]
 impl Queue for Sqlite {
-    async fn claim(
+    async fn claim_but(
         &self,
         by: &WorkerId,
         lease: Millis,
         policy: RetryPolicy,
         tokens: &[LeaseToken],
         events: &[EventId],
+        supplied_only: &[OrgId],
     ) -> Result<Vec<Claim>, StoreError> {
         let (by, tokens, events) = (by.clone(), tokens.to_vec(), events.to_vec());
+        let supplied_only = supplied_only.to_vec();
         self.write("claim", move |tx| {
             let mut claiming = Claiming {
                 by: &by,
@@ -327,6 +341,7 @@ impl Queue for Sqlite {
                 policy,
                 tokens: tokens.iter(),
                 events: events.iter(),
+                supplied_only: &supplied_only,
                 claims: Vec::with_capacity(tokens.len()),
             };
             claiming.take_turns(tx)?;
@@ -411,6 +426,25 @@ impl Queue for Sqlite {
                 requeue(tx, held.org, held.run)?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn hand_back_evaluations(&self, tokens: &[LeaseToken], pause: Millis) -> Result<u64, StoreError> {
+        if tokens.is_empty() {
+            return Ok(0);
+        }
+        let tokens = tokens.to_vec();
+        self.write("hand_back_evaluations", move |tx| {
+            // Without a pause: since when it has been there, before what came later.
+            let handed_back = tx.conn.exec(
+                "UPDATE evaluations SET status = 'pending', started_at = NULL, updated_at = ?1,
+                     due_at = iif(?2 > 0, ?1 + ?2, created_at), attempts = attempts - 1,
+                     lease_token = NULL, lease_by = NULL
+                 WHERE lease_token IN (SELECT unhex(value) FROM json_each(?3))",
+                params![tx.now.0, pause.0, id_list(tokens.iter().map(|token| token.0))],
+            )?;
+            Ok(handed_back as u64)
         })
         .await
     }

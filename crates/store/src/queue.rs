@@ -87,6 +87,20 @@ pub trait Queue: Send + Sync {
         policy: RetryPolicy,
         tokens: &[LeaseToken],
         events: &[EventId],
+    ) -> Result<Vec<Claim>, StoreError> {
+        self.claim_but(by, lease, policy, tokens, events, &[]).await
+    }
+
+    /// As [`Queue::claim`], but of the organizations of `supplied_only` takes only runs whose pictures are there: what they have
+    /// to be fetched stays in the queue as it is. Of a long backlog, only its beginning is looked through for such runs.
+    async fn claim_but(
+        &self,
+        by: &WorkerId,
+        lease: Millis,
+        policy: RetryPolicy,
+        tokens: &[LeaseToken],
+        events: &[EventId],
+        supplied_only: &[OrgId],
     ) -> Result<Vec<Claim>, StoreError>;
 
     /// Extends these leases to `lease` from now, all in one statement; answers those that are not the worker's any more.
@@ -112,6 +126,10 @@ pub trait Queue: Send + Sync {
 
     /// Gives runs back untouched, to be claimed at once by anybody; their attempts do not count. For a drain.
     async fn hand_back(&self, tokens: &[LeaseToken]) -> Result<(), StoreError>;
+
+    /// Gives evaluations back untouched, to be claimed by anybody after a pause: at their old place in the queue if it is none.
+    /// Their attempts do not count. Answers how many there were.
+    async fn hand_back_evaluations(&self, tokens: &[LeaseToken], pause: Millis) -> Result<u64, StoreError>;
 
     /// When the next run is due, if one waits or is leased: nothing needs to be claimed before. May be in the past.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
