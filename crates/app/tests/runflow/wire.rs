@@ -1,8 +1,8 @@
 //! 10 to 14, 37, 38, 40: the envelope, keys, health, balances, rates.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::house::{House, id, send};
+use crate::house::{Answer, House, id, send};
 
 #[test]
 fn behaviour_10_errors_have_one_flat_envelope() {
@@ -10,17 +10,50 @@ fn behaviour_10_errors_have_one_flat_envelope() {
     house.get("/v1/runs/0196a1b2-7c00-7d11-8a22-5f6e7d8c9b0a").refuses(404, "RUN_NOT_FOUND");
     house.post("/v1/models/runflow/nothing/runs", &json!({ "input": {} })).refuses(404, "MODEL_NOT_FOUND");
     house.call("DELETE", "/v1/runs", None).refuses(405, "METHOD_NOT_ALLOWED");
-    for nowhere in ["/v1/runs/", "/v1/runs/statuses/all", "/v1/public", "/v1/assets/a/b?q=x", "/v1/auth/you"]
+    for nowhere in ["/v1/runs//", "/v1/runs/statuses/all", "/v1/public", "/v1/assets/a/b?q=x", "/v1/auth/you"]
     {
         let answer = house.get(nowhere);
         answer.refuses(404, "NOT_FOUND");
         assert!(answer.header("x-ratelimit-limit").is_some(), "{nowhere}");
+        assert!(answer.header("runflow-request-id").is_some(), "{nowhere}");
     }
     let bearer = format!("Bearer {}", house.key);
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let answer = send(house.base(), "POST", "/v1/asset-uploads", &headers, b"{");
     answer.refuses(400, "BAD_REQUEST");
     assert!(answer.header("runflow-request-id").is_some());
+}
+
+#[test]
+fn behaviour_10_one_slash_at_the_end_of_a_path_is_passed_over() {
+    let house = House::open();
+    for path in [
+        "/v1/runs",
+        "/v1/runs/statuses",
+        "/v1/assets",
+        "/v1/auth/me",
+        "/v1/webhooks",
+        "/v1/comfyui-workflows",
+    ] {
+        assert_eq!(house.get(&format!("{path}/")).expect(200), house.get(path).expect(200), "{path}");
+    }
+    house.get("/v1/runs/?limit=0").refuses(422, "VALIDATION_ERROR");
+    let model = house.plain_model();
+    assert_eq!(
+        house.get(&format!("/v1/models/{model}/")).expect(200),
+        house.get(&format!("/v1/models/{model}")).expect(200)
+    );
+    let run = house
+        .post(&format!("/v1/models/{model}/runs/"), &json!({ "input": { "image_url": house.inline(1) } }));
+    assert_eq!(house.get(&format!("/v1/runs/{}/", id(&run.expect(201)))).expect(200)["source_code"], "api");
+    // The other dialect's paths stay its own.
+    assert_eq!(send(house.base(), "GET", "/v1/health/", &[], &[]).status, 200);
+    let elsewhere = house.get("/v1/workflow/nothing/");
+    assert!(
+        elsewhere.header("x-ratelimit-limit").is_none() && elsewhere.status >= 400,
+        "{}",
+        elsewhere.text()
+    );
 }
 
 #[test]
@@ -131,6 +164,122 @@ fn behaviour_38_deployed_workflows_are_looked_up_by_their_slug() {
     assert_eq!(changed["name"], "Y");
     let run = json!({ "input": { "Aux Reference 1": "x" } });
     house.post("/v1/comfyui-workflows/my-studio/x/runs", &run).refuses(503, "MODEL_UNAVAILABLE");
+}
+
+/// Deploys one with a graph of so many bytes.
+fn deploy(house: &House, slug: &str, bytes: usize) -> Answer {
+    let body = json!({ "slug": slug, "name": slug, "graph": { "text": "x".repeat(bytes) }, "models": [] });
+    house.post("/v1/comfyui-workflows", &body)
+}
+
+const MIB: usize = 1024 * 1024;
+
+#[test]
+fn behaviour_38_a_page_holds_no_more_of_deployed_workflows_than_a_few_of_the_largest() {
+    let house = House::open();
+    let slugs: Vec<_> = (0..7).map(|nth| format!("w{nth}")).collect();
+    let ids: Vec<_> =
+        slugs.iter().map(|slug| id(&deploy(&house, slug, 2 * MIB - 1000).expect(201))).collect();
+    let list = "/v1/comfyui-workflows?sort_by=created_at:asc";
+    let (mut found, mut pages, mut path) = (Vec::new(), 0, list.to_owned());
+    loop {
+        let answer = house.get(&path);
+        let page = answer.expect(200);
+        assert!(answer.body.len() <= 8 * MIB, "{}", answer.body.len());
+        found.extend(page["items"].as_array().expect("a list").iter().map(id));
+        pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("{list}&pq={next}");
+    }
+    assert_eq!(found, ids);
+    assert!(pages >= 2);
+    // Without what they are made of all are on one page.
+    let page = house.get(&format!("{list}&fields=id,slug,name&q=name.eq:'w3'")).expect(200);
+    assert_eq!(page["items"], json!([{ "id": ids[3], "slug": "w3", "name": "w3" }]));
+    let page = house.get(&format!("{list}&fields=slug")).expect(200);
+    assert_eq!(page["items"], slugs.iter().map(|slug| json!({ "slug": slug })).collect::<Value>());
+}
+
+#[test]
+fn behaviour_38_a_deployed_workflow_has_two_mebibytes_and_an_organization_two_hundred() {
+    let house = House::with(&[("PACKSHOT_LIMITS__RATE_CALLS", "1000")]);
+    let error = deploy(&house, "large", 2 * MIB).refuses(422, "VALIDATION_ERROR");
+    assert_eq!(error["errors"][0]["loc"], json!(["body"]));
+    let made = deploy(&house, "half", MIB).expect(201);
+    let path = format!("/v1/comfyui-workflows/{}", id(&made));
+    // Each is small enough, both together are not.
+    let more = json!({ "workflow_json": { "text": "x".repeat(MIB) } });
+    let error = house.call("PATCH", &path, Some(&more)).refuses(422, "VALIDATION_ERROR");
+    assert_eq!(error["errors"][0]["loc"], json!(["body"]));
+    let kept = house.get("/v1/comfyui-workflows").expect(200);
+    assert_eq!((&kept["items"][0], kept["items"].as_array().map(Vec::len)), (&made, Some(1)));
+    house
+        .call("PATCH", &path, Some(&json!({ "graph": null, "workflow_json": more["workflow_json"] })))
+        .expect(200);
+    for nth in 1..200 {
+        deploy(&house, &format!("w{nth}"), 1).expect(201);
+    }
+    deploy(&house, "w200", 1).refuses(422, "VALIDATION_ERROR");
+    house.call("PATCH", &path, Some(&json!({ "name": "again" }))).expect(200);
+    let run = json!({ "input": {} });
+    house.post("/v1/comfyui-workflows/my-studio/w199/runs", &run).refuses(503, "MODEL_UNAVAILABLE");
+    house.post("/v1/comfyui-workflows/my-studio/w200/runs", &run).refuses(404, "MODEL_NOT_FOUND");
+}
+
+#[test]
+fn behaviour_35_a_list_of_runs_looks_up_what_it_shows() {
+    let house = House::open();
+    let run = id(&house.run(1, &json!({})));
+    house.ended(&run);
+    let one = house.get(&format!("/v1/runs/{run}")).expect(200);
+    let fields = one.as_object().expect("an object");
+    let listed = |query: &str| house.get(&format!("/v1/runs{query}")).expect(200)["items"][0].clone();
+    assert_eq!(
+        listed("").as_object().expect("an object").keys().collect::<Vec<_>>(),
+        fields.keys().collect::<Vec<_>>()
+    );
+    let image = |value: &Value| value["input"]["image_url"].as_str().expect("an address").to_owned();
+    for query in ["", "?fields=input", "?fields=id,input&embed=logs,node_runs"] {
+        house.follow(&image(&listed(query)));
+    }
+    let logs = listed("?fields=id&embed=logs");
+    assert_eq!(logs["id"], json!(run));
+    assert!(
+        logs["logs"].as_array().is_some_and(|logs| !logs.is_empty()) && logs.get("input").is_none(),
+        "{logs}"
+    );
+    assert_eq!(
+        listed("?fields=id,current_evaluation_summary"),
+        json!({ "id": run, "current_evaluation_summary": null })
+    );
+}
+
+#[test]
+fn behaviour_40_calls_are_counted_for_the_organization_they_are_made_for() {
+    let house = House::with(&[
+        ("PACKSHOT_LIMITS__RATE_CALLS", "20"),
+        ("PACKSHOT_LIMITS__RATE_WINDOW_SECONDS", "600"),
+    ]);
+    let neighbour = format!("Bearer {}", house.neighbour());
+    let left = |answer: &Answer| answer.header("x-ratelimit-remaining").map(str::to_owned).expect("a number");
+    let theirs = send(house.base(), "GET", "/v1/billing/balance", &[("authorization", &neighbour)], &[]);
+    assert_eq!(left(&theirs), "19");
+    let org = theirs.expect(200)["org_id"].as_str().expect("an id").to_owned();
+    let refresh = house.credentials["refresh_token"].as_str().expect("a token");
+    let form = format!("grant_type=refresh_token&refresh_token={refresh}&client_id=tests");
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let token = send(house.base(), "POST", "/oauth/token", &kind, form.as_bytes()).expect(200);
+    let bearer = format!("Bearer {}", token["access_token"].as_str().expect("a token"));
+    let headers = [("authorization", bearer.as_str()), ("x-organization-id", org.as_str())];
+    for remaining in ["18", "17"] {
+        let answer = send(house.base(), "GET", "/v1/runs", &headers, &[]);
+        assert_eq!((answer.status, left(&answer).as_str()), (200, remaining));
+    }
+    assert_eq!(left(&house.get("/v1/runs")), "19");
+    // Whoever names one that is not theirs pays for it themselves.
+    let answer = house.call_with("GET", "/v1/runs", None, &[("x-organization-id", &org)]);
+    answer.refuses(403, "ORGANIZATION_MEMBERSHIP_REQUIRED");
+    assert_eq!(left(&answer), "18");
 }
 
 #[test]
