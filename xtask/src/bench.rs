@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the release build does on this machine, as tables in docs/benchmarks.md.
 
+mod batches;
 mod client;
 pub mod components;
 mod creates;

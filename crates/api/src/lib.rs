@@ -26,12 +26,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRef, Request};
-use axum::middleware::{self, Next};
-use axum::response::IntoResponse;
+use axum::extract::FromRef;
+use axum::middleware;
 use axum::routing::get;
 use service::Service;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 
 use hosts::Division;
 
@@ -112,8 +111,7 @@ impl FromRef<Front> for Service {
 pub fn router(service: Service, settings: ApiSettings, readiness: Arc<dyn Readiness>) -> Router {
     let front = Front { service, settings: Arc::new(settings), readiness: Some(readiness) };
     let native = native::router(front.clone());
-    let runflow = runflow::router(front.clone());
-    let nowhere = runflow::nowhere(front.clone());
+    let fore = front.clone();
     let (routes, document) = openapi::autoretouch_routes().split_for_parts();
     let document = Arc::new(openapi::finish(document));
     let division = Division::new(front.settings.clone(), document.paths.paths.keys().map(String::as_str));
@@ -128,17 +126,6 @@ pub fn router(service: Service, settings: ApiSettings, readiness: Arc<dyn Readin
         .layer(middleware::from_fn_with_state(front.clone(), observe::observe))
         .with_state(front);
     // Around the routes, not a layer on them: paths must be rewritten before a route is chosen.
-    let routes =
-        Router::new().fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes));
-    let routes = routes.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let nowhere = nowhere.clone();
-        async move {
-            if runflow::claims(request.uri().path()) {
-                nowhere.oneshot(request).await.into_response()
-            } else {
-                next.run(request).await
-            }
-        }
-    }));
-    native.merge(runflow).fallback_service(routes)
+    let others = native.fallback_service(ServiceBuilder::new().map_request(paths::rewrite).service(routes));
+    runflow::before(others, fore)
 }

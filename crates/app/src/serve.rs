@@ -147,7 +147,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             }
         }),
         tokio::spawn(watch_queue(Arc::clone(&opened.store), engine.admission().clone(), page)),
-        tokio::spawn(sweep(opened, keeping(config))),
+        tokio::spawn(sweep(opened, service.clone(), keeping(config))),
     ];
     let router = api::router(service.clone(), wire, readiness);
     let (stop_http, stopped) = oneshot::channel::<()>();
@@ -347,7 +347,7 @@ fn keeping(config: &Config) -> Keeping {
 }
 
 /// Removes what uploads that broke off have left behind, and forgets what has long been over.
-async fn sweep(opened: Opened, keeping: Keeping) {
+async fn sweep(opened: Opened, service: Service, keeping: Keeping) {
     loop {
         let before = opened.store.clock().now() + Millis(-24 * 3_600_000);
         match opened.blobs.sweep_temp(before).await {
@@ -356,7 +356,24 @@ async fn sweep(opened: Opened, keeping: Keeping) {
             Err(error) => tracing::warn!(%error, "cannot remove unfinished files"),
         }
         forget(&*opened.store, keeping).await;
+        forget_uploads(&service).await;
         tokio::time::sleep(Duration::from_secs(3_600)).await;
+    }
+}
+
+/// Forgets uploads that were announced and never confirmed.
+async fn forget_uploads(service: &Service) {
+    loop {
+        match service.forget_uploads().await {
+            Ok(0) => return,
+            Ok(count) => tracing::info!("forgot {count} uploads that were never confirmed"),
+            Err(refusal) => {
+                tracing::warn!(error = %refusal, "cannot forget uploads that were never confirmed");
+                return;
+            }
+        }
+        // Others have their turn with the database.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

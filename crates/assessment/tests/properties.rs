@@ -100,7 +100,7 @@ proptest! {
         let mut state = seed | 1;
         // From noise to wide flats, so that borders are now and then plain.
         let samples = (0..count).map(|i| {
-            if flat > 0 && (i / channels.count()) as u32 % (7 * flat) != 0 {
+            if flat > 0 && !((i / channels.count()) as u32).is_multiple_of(7 * flat) {
                 return 240;
             }
             state ^= state << 13;

@@ -22,7 +22,10 @@ pub struct BatchRef {
 /// The UUID that stands for a batch's id where only a UUID can stand: the id itself where it is one, or else one of version
 /// 8 (RFC 9562) made of the organization and the id.
 pub fn handle(org: OrgId, id: &str) -> Uuid {
-    if let Ok(uuid) = Uuid::try_parse(id) {
+    // In another spelling it is another id.
+    if let Ok(uuid) = Uuid::try_parse(id)
+        && uuid.hyphenated().to_string() == id
+    {
         return uuid;
     }
     let digest = Sha256::new().chain_update(org.0.as_bytes()).chain_update(id).finalize();

@@ -2,13 +2,15 @@
 //! `cargo run --release -p engine --example deliveries`.
 #![allow(clippy::print_stdout)] // it prints what it measures
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::delivery::{DeliveryFilter, DeliveryStatus};
-use domain::event::{Dialect, Event, Message};
+use domain::event::{Dialect, Event, Message, Told};
 use domain::id::Ids;
-use domain::run::Run;
+use domain::request::Face;
+use domain::seal::Seal;
 use engine::{Deliveries, DeliveryParts, DeliverySettings};
 use outbound::{Outbound, Rules};
 use store::suite::ManualClock;
@@ -25,14 +27,32 @@ const ADDRESSES: usize = 20;
 struct Words;
 
 impl Dialect for Words {
-    fn message(&self, event: &Event, run: Run) -> Message {
+    fn message(&self, _: &Event, told: Told) -> Message {
+        let Told::Run(run) = told else { panic!("only runs are told of here") };
         let body = format!(
             "{{\"run\":\"{}\",\"status\":\"{}\",\"pad\":\"{}\"}}",
             run.id,
-            event.status.as_str(),
+            run.state.status().as_str(),
             "x".repeat(1000)
         );
         Message { media_type: "application/json", body: body.into_bytes() }
+    }
+
+    fn headers(&self, _: &[&[u8]], _: &str, _: &[u8]) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+/// No secret is kept closed here.
+struct Open;
+
+impl Seal for Open {
+    fn close(&self, secret: &[u8], _: &[u8]) -> Vec<u8> {
+        secret.to_vec()
+    }
+
+    fn open(&self, closed: &[u8], _: &[u8]) -> Option<Vec<u8>> {
+        Some(closed.to_vec())
     }
 }
 
@@ -92,8 +112,14 @@ async fn main() {
     }
     let allow = vec!["127.0.0.1".parse().expect("an address")];
     let outbound = Outbound::new(Rules { allow, ..Rules::default() }).expect("good rules");
-    let parts =
-        DeliveryParts { store: store.clone(), outbound, dialect: Arc::new(Words), ids: Arc::new(Fresh) };
+    let words: Arc<dyn Dialect> = Arc::new(Words);
+    let parts = DeliveryParts {
+        store: store.clone(),
+        outbound,
+        dialects: BTreeMap::from([(Face::default(), words)]),
+        seal: Arc::new(Open),
+        ids: Arc::new(Fresh),
+    };
     let began = Instant::now();
     let deliveries = Deliveries::start(parts, DeliverySettings::default());
     let filter = DeliveryFilter { status: Some(DeliveryStatus::Pending), run: None };

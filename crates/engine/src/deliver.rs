@@ -283,7 +283,9 @@ async fn keys(shared: &Shared, delivery: &Delivery, own: Option<&[u8]>) -> Resul
             Unsent::Again("secret_unreadable")
         })
     };
-    if let (Some(closed), Some(subscription)) = (own, delivery.subscription) {
+    if let Some(subscription) = delivery.subscription {
+        // One that was ended since has no secret any more; nobody else's may sign for it.
+        let closed = own.ok_or(Unsent::GivenUp("subscription_ended"))?;
         return Ok(Keys { secrets: vec![open(closed, subscription.0)?], id: None });
     }
     if delivery.face == Face::default() {

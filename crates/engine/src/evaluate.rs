@@ -179,8 +179,24 @@ async fn work_and_settle(shared: &Shared, claim: EvaluationClaim, stop: &Stop) {
 
 /// Bytes that measuring these pictures needs at its peak.
 fn memory_bytes(picture: &Image, reference: Option<&Image>) -> u64 {
-    let of = |image: &Image| image.bytes + (image.megapixels() * 1e6 * BYTES_A_PIXEL) as u64;
-    WORK_BYTES + of(picture) + reference.map_or(0, of)
+    WORK_BYTES + file_bytes(picture) + reference.map_or(0, file_bytes)
+}
+
+/// Bytes of a picture's file together with its pixels.
+fn file_bytes(image: &Image) -> u64 {
+    image.bytes + (image.megapixels() * 1e6 * BYTES_A_PIXEL) as u64
+}
+
+/// How pictures are read to be measured: whole, at the size they have.
+fn options(shared: &Shared) -> pixels::DecodeOptions {
+    let limits = &shared.parts.toolbox.limits;
+    pixels::DecodeOptions {
+        limits: limits.file,
+        fit: None,
+        max_side: None,
+        codec: limits.codec,
+        assume_device_cmyk: limits.assume_device_cmyk,
+    }
 }
 
 async fn measure(shared: &Shared, evaluation: Evaluation, alone: bool) -> Result<Report, Failure> {
@@ -214,13 +230,7 @@ async fn measure(shared: &Shared, evaluation: Evaluation, alone: bool) -> Result
         Some(image) => Some(read(shared, image).await?),
         None => None,
     };
-    let options = pixels::DecodeOptions {
-        limits: shared.parts.toolbox.limits.file,
-        fit: None,
-        max_side: None,
-        codec: shared.parts.toolbox.limits.codec,
-        assume_device_cmyk: shared.parts.toolbox.limits.assume_device_cmyk,
-    };
+    let options = options(shared);
     let worked = tokio::task::spawn_blocking(move || {
         // Held until the work is over, even if nobody waits for it any more.
         let _admitted = admitted;
@@ -355,18 +365,29 @@ async fn file(shared: &Shared, run: &Run, outcome: &Outcome) -> Result<(), Store
     Ok(())
 }
 
-/// What a result is for: one that can be seen through is a cut-out.
+/// What a result is for: one that can be seen through is a cut-out. A file that could be is decoded to know.
 async fn task_of(shared: &Shared, image: &Image) -> &'static str {
-    let path = shared.parts.blobs.local_path(image.hash);
-    let limits = shared.parts.toolbox.limits.file;
-    let header = tokio::task::spawn_blocking(move || {
-        let mut file = std::fs::File::open(path?).ok()?;
-        pixels::probe_file(&mut file, &limits).ok()?.ok()
-    })
-    .await;
-    match header.ok().flatten().map(|header| header.channels) {
-        Some(pixels::SourceChannels::Rgba | pixels::SourceChannels::GrayAlpha) => "cut_out",
-        _ => "product_photography",
+    let is_cut_out = async {
+        let path = shared.parts.blobs.local_path(image.hash)?;
+        let options = options(shared);
+        let header = tokio::task::spawn_blocking(move || {
+            pixels::probe_file(&mut std::fs::File::open(path).ok()?, &options.limits).ok()?.ok()
+        });
+        let channels = header.await.ok()??.channels;
+        if !matches!(channels, pixels::SourceChannels::Rgba | pixels::SourceChannels::GrayAlpha) {
+            return Some(false);
+        }
+        let admitted = shared.admission.admit(file_bytes(image)).await;
+        let bytes = read(shared, image).await.ok()?;
+        let decoded = tokio::task::spawn_blocking(move || {
+            let _admitted = admitted;
+            Some(pixels::decode(&bytes, &options).ok()?.bitmap.has_transparency())
+        });
+        decoded.await.ok()?
+    };
+    match is_cut_out.await {
+        Some(true) => "cut_out",
+        Some(false) | None => "product_photography",
     }
 }
 

@@ -150,7 +150,7 @@ fn step(kind: &str, settings: Value) -> Step {
 }
 
 fn plain() -> Vec<Step> {
-    vec![step("input", json!({})), step("export", json!({ "format": "png" }))]
+    vec![step("input", json!({})), step("export", json!({ "targetFormat": "png" }))]
 }
 
 /// A dark disc on white, as a file.
@@ -212,7 +212,7 @@ async fn what_the_sender_did_wrong_fails_once_and_costs_nothing() {
     let server = Server::start(|path, _| match path {
         "/missing" => Reply::status(404),
         "/moved" => Reply { headers: vec![("location", "/there".to_owned())], ..Reply::status(302) },
-        "/text" => Reply::file(b"this is no picture".to_vec()),
+        "/text?key=secret" => Reply::file(b"this is no picture".to_vec()),
         "/empty" => Reply::status(200),
         "/large" => Reply::file(vec![0; (1 << 20) + 1]),
         _ => Reply::status(500),
@@ -378,9 +378,10 @@ async fn a_running_run_that_is_cancelled_stops_and_costs_nothing() {
     let cancelled = house.world.store.cancel(&[house.tenant.org], id, &house.tenant.user, None, event).await;
     assert_eq!(cancelled.unwrap(), Cancelled::Now);
     assert_eq!(house.balance().await, CREDITS);
-    assert_eq!(house.engine.drain(Duration::from_secs(30)).await, 0);
-    assert_eq!(house.world.status(&house.tenant, id).await, Status::Cancelled);
-    assert_eq!(house.balance().await, CREDITS);
+    let House { world, tenant, engine, .. } = house;
+    assert_eq!(engine.drain(Duration::from_secs(30)).await, 0);
+    assert_eq!(world.status(&tenant, id).await, Status::Cancelled);
+    assert_eq!(world.balance(&tenant).await, CREDITS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -462,7 +463,7 @@ async fn cancelled_work_ends_within_two_seconds_at_24_megapixels() {
             let steps = vec![
                 step("input", json!({})),
                 step(kind, settings.clone()),
-                step("export", json!({ "format": "png" })),
+                step("export", json!({ "targetFormat": "png" })),
             ];
             let source = Source { slot: String::new(), from: From::Stored(stored.clone()), member: None };
             let id = house.file(house.commission(vec![source], steps)).await;

@@ -140,7 +140,8 @@ impl Service {
         answer: impl FnOnce(&Dispatched) -> Option<(Slot, KeptAnswer)>,
     ) -> Result<Dispatched, Refusal> {
         self.need_scope(caller, "runs:create")?;
-        if workflow.archived_at.is_some() {
+        // One that stands for a model is nobody's to archive.
+        if workflow.archived_at.is_some() && workflow.model.is_none() {
             return Err(Refusal::missing(Thing::Workflow, workflow.id));
         }
         let at = self.now();
@@ -269,7 +270,7 @@ impl Service {
         checked.map(drop).map_err(|invalid| Refusal::InvalidSettings(invalid.0))
     }
 
-    /// Cancels a run that has not ended; its credits are given back. Answers how it is now, and whether this did it.
+    /// Cancels a run that has not ended; its credits are given back if they were set aside for a success and nothing was made yet. Answers how it is now, and whether this did it.
     pub async fn cancel_run(
         &self,
         caller: &Caller,

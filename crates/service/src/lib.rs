@@ -65,7 +65,7 @@ pub use store::{
     FolderField, ListedAttempt, ListedStep, LogField, RunField, SecretField, StepField, SubscriptionField,
     attempt_id, part_number, step_id,
 };
-pub use store::{CreditAlert, Deployment};
+pub use store::{CreditAlert, Deployment, DeploymentHead};
 pub use subscriptions::{NewSecret, NewSubscription, SubscriptionDraft};
 pub use waiters::Seat;
 pub use workflows::{Checked, WorkflowDraft};

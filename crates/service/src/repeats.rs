@@ -12,7 +12,7 @@ const KEY_BYTES_MAX: usize = 255;
 /// Stands for everybody in an organization: no user's id has a star.
 const SHARED: &str = "*";
 /// How long nobody else may try while a request is being answered.
-const LEASE: Millis = Millis::seconds(120);
+const LEASE: Millis = Millis::seconds(30);
 
 impl Service {
     /// Begins a request under that key. `fingerprint` tells requests apart: a hash of method, path and body. Whoever is

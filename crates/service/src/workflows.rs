@@ -141,6 +141,9 @@ impl Service {
     ) -> Result<Workflow, Refusal> {
         let before = self.workflow(caller, choice, id, None).await?;
         self.need_admin(caller, before.org)?;
+        if before.model.is_some() {
+            return Err(Refusal::missing(Thing::Workflow, id));
+        }
         let (name, version) = self.version_of(draft, VersionId(id::derived(seed, 1)))?;
         self.check_named_images(before.org, &version.steps).await?;
         let workflow = Workflow { name, version, ..before };
@@ -166,6 +169,10 @@ impl Service {
     ) -> Result<Workflow, Refusal> {
         let before = self.workflow(caller, choice, id, None).await?;
         self.need_admin(caller, before.org)?;
+        // What stands for a model is the server's.
+        if before.model.is_some() {
+            return Err(Refusal::missing(Thing::Workflow, id));
+        }
         let done = self.0.store.archive_workflow(before.org, id, archived, &caller.user).await;
         done.map_err(Refusal::store("archive the workflow"))?;
         self.workflow(caller, choice, id, None).await

@@ -41,8 +41,10 @@ pub(crate) fn record_event(
     addresses: &[String],
 ) -> Result<(), StoreError> {
     let Some(kind) = what.kind() else { return Ok(()) };
+    // A face with words of its own tells those whom it was given of ends alone.
+    let is_told = face.is_none() || kind != Kind::RunInReview;
     for (index, address) in addresses.iter().enumerate() {
-        if !addresses[..index].contains(address) {
+        if is_told && !addresses[..index].contains(address) {
             let face = face.map_or("", |face| face.0.as_str());
             record(
                 tx,

@@ -135,13 +135,14 @@ const RULES: &[(&str, &str)] = &[
     (
         "a run is charged its price, or nothing while it is unpaid or when it came to nothing and pays for a success only",
         "SELECT format('%s is %s, charged %d of %d', lower(hex(id)), status, charged, price) FROM runs
-         WHERE charged <> iif(status = 'unpaid' OR (terms = 'for_success' AND status IN ('failed', 'cancelled')), 0, price)",
+         WHERE charged <> iif(status = 'unpaid' OR (terms = 'for_success' AND status = 'failed'), 0, price)
+             AND NOT (terms = 'for_success' AND status = 'cancelled' AND charged = 0)",
     ),
     (
-        "what came to nothing and pays for a success only was given back as often as it was charged",
+        "what came to nothing and pays for a success only was given back, unless it was cancelled with a result",
         "SELECT format('%s is %s', lower(hex(r.id)), r.status) FROM runs r
          WHERE r.terms = 'for_success' AND r.status IN ('failed', 'cancelled')
-             AND (SELECT count(*) FILTER (WHERE kind = 'charge') <> count(*) FILTER (WHERE kind = 'refund')
+             AND (SELECT count(*) FILTER (WHERE kind = 'charge') - count(*) FILTER (WHERE kind = 'refund') <> (r.charged > 0)
                   FROM entries e WHERE e.run = r.id)",
     ),
     (

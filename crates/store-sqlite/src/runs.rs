@@ -173,7 +173,9 @@ fn file(tx: &mut Tx<'_>, all: &Rows) -> Result<Filed, StoreError> {
         None => {}
     }
     let paid = |row: &&Row| row.new.failure.is_none();
-    let price: u32 = all.rows.iter().filter(paid).map(|row| row.new.run.price).sum();
+    let price: u64 = all.rows.iter().filter(paid).map(|row| u64::from(row.new.run.price)).sum();
+    // What nobody can have is more than anybody has.
+    let price = u32::try_from(price).unwrap_or(u32::MAX);
     if let Err(refused) = ledger::charge(balance(tx.conn, org)?, price) {
         return Ok(Filed::OutOfCredit(refused));
     }
@@ -201,11 +203,13 @@ fn file(tx: &mut Tx<'_>, all: &Rows) -> Result<Filed, StoreError> {
     Ok(Filed::Done)
 }
 
-/// Ends a run that has not ended: no place in the queue, no credits, its event.
+/// Ends a run that has not ended: no place in the queue, its event. Its credits are given back as its terms say, unless there
+/// is a result already: that has been made, and may have been seen.
 fn stop(
     tx: &mut Tx<'_>,
     org: OrgId,
     run: RunId,
+    was: Status,
     event: EventId,
     reason: Option<&str>,
 ) -> Result<(), StoreError> {
@@ -215,7 +219,9 @@ fn stop(
         params![run.0.as_bytes(), tx.now.0],
     )?;
     log(tx, org, run, Level::Warning, "cancelled", &json!({ "reason": reason }))?;
-    give_back(tx, org, run)?;
+    if was != Status::InReview {
+        give_back(tx, org, run)?;
+    }
     end(tx, run, org, event, Status::Cancelled)
 }
 
@@ -236,7 +242,7 @@ fn cancel(
     if !status.may_become(Status::Cancelled) {
         return Ok(Cancelled::Ended(status));
     }
-    stop(tx, org, id, event, reason)?;
+    stop(tx, org, id, status, event, reason)?;
     audit::record(tx, org, Some(by), "run.cancelled", &id.to_string(), &json!({ "reason": reason }))?;
     Ok(Cancelled::Now)
 }
@@ -251,13 +257,13 @@ fn cancel_batch(
 ) -> Result<Option<u64>, StoreError> {
     let Some(found) = batches::batch_by(tx.conn, org, batch)? else { return Ok(None) };
     let runs = tx.conn.all(
-        "SELECT id FROM runs INDEXED BY runs_of_batch
+        "SELECT id, status FROM runs INDEXED BY runs_of_batch
          WHERE org = ?1 AND batch = ?2 AND status IN ('queued', 'running', 'in_review') ORDER BY created_at, id",
         params![org.0.as_bytes(), found.id],
-        |row| uuid(row, 0).map(RunId),
+        |row| Ok((RunId(uuid(row, 0)?), named(row, 1, Status::parse)?)),
     )?;
-    for (nth, run) in (0..).zip(&runs) {
-        stop(tx, org, *run, EventId(id::derived_in_order(seed, nth)), reason)?;
+    for (nth, (run, was)) in (0..).zip(&runs) {
+        stop(tx, org, *run, *was, EventId(id::derived_in_order(seed, nth)), reason)?;
     }
     if !runs.is_empty() {
         let details = json!({ "reason": reason, "runs": runs.len() });

@@ -27,16 +27,56 @@ pub struct Deployment {
     pub updated_at: Timestamp,
 }
 
-/// Deployed workflows. An organization has few of them.
+/// A deployed workflow without what it is made of, which may be large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentHead {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name in addresses.
+    pub slug: String,
+    /// What its body calls it: the text `name`, if it has one.
+    pub name: Option<String>,
+    /// Size of its body as JSON, in bytes.
+    pub bytes: u64,
+    /// When it was first deployed.
+    pub created_at: Timestamp,
+    /// When it was last deployed.
+    pub updated_at: Timestamp,
+}
+
+/// What came of deploying a workflow again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Redeployed {
+    /// It is like this now.
+    Now(Deployment),
+    /// The organization has none of that id.
+    Missing,
+    /// Its body would be larger than allowed; nothing was changed.
+    TooLarge,
+}
+
+/// Deployed workflows.
 #[async_trait]
 pub trait Deployments: Send + Sync {
-    /// Files one. Refuses with `Conflict` if the organization has another of that slug. Filing it again changes nothing.
-    async fn deploy(&self, deployment: &Deployment) -> Result<(), StoreError>;
+    /// Files one, unless the organization has `most` already: answers whether it is there now. Refuses with `Conflict` if
+    /// the organization has another of that slug. Filing it again changes nothing.
+    async fn deploy(&self, deployment: &Deployment, most: usize) -> Result<bool, StoreError>;
 
-    /// Replaces members of its body by those of `changes`. Answers it as it is now.
-    async fn redeploy(&self, org: OrgId, id: Uuid, changes: &Value)
-    -> Result<Option<Deployment>, StoreError>;
+    /// Replaces members of its body by those of `changes`, unless it would have more than `bytes_max` bytes as JSON then.
+    async fn redeploy(
+        &self,
+        org: OrgId,
+        id: Uuid,
+        changes: &Value,
+        bytes_max: usize,
+    ) -> Result<Redeployed, StoreError>;
 
-    /// All of an organization, oldest first.
-    async fn deployments(&self, org: OrgId) -> Result<Vec<Deployment>, StoreError>;
+    /// One of an organization.
+    async fn deployment(&self, org: OrgId, id: Uuid) -> Result<Option<Deployment>, StoreError>;
+
+    /// The id of an organization's workflow of that slug.
+    async fn deployment_called(&self, org: OrgId, slug: &str) -> Result<Option<Uuid>, StoreError>;
+
+    /// All of an organization, oldest first, without their bodies.
+    async fn deployments(&self, org: OrgId) -> Result<Vec<DeploymentHead>, StoreError>;
 }

@@ -30,7 +30,7 @@ pub use accounts::{Accounts, Joined, Joining, MemberChange};
 pub use audit::Audit;
 pub use batches::Batches;
 pub use deliveries::{Deliveries, Redelivery, Taken, Taking, ToldAgain, WebhookSecret, WebhookSecrets};
-pub use deployments::{Deployment, Deployments};
+pub use deployments::{Deployment, DeploymentHead, Deployments, Redeployed};
 pub use error::StoreError;
 pub use evaluations::{Admitted, EvaluationClaim, Evaluations, Measured, NewEvaluation};
 pub use feed::{FEED_KEPT, Feed, FeedPart};

@@ -10,6 +10,7 @@ use crate::StoreError;
 
 /// How confirming an upload went.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "it is answered once and taken apart at once")]
 pub enum Confirmed {
     /// It is an asset, now or since before.
     Kept(Asset),

@@ -130,8 +130,8 @@ pub trait Runs: Send + Sync {
     /// organization or workflow version.
     async fn file(&self, filing: &Filing) -> Result<Filed, StoreError>;
 
-    /// Cancels a run that has not ended: it has no place in the queue any more, its credits are given back, its event is
-    /// recorded, the audit is told. Whoever works on it finds its lease lost.
+    /// Cancels a run that has not ended: it has no place in the queue any more, its credits are given back if its terms say so
+    /// and it has no result yet, its event is recorded, the audit is told. Whoever works on it finds its lease lost.
     async fn cancel(
         &self,
         among: &[OrgId],

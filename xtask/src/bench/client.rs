@@ -69,6 +69,12 @@ impl Client {
         read(request.header("content-type", kind).send(body)?)
     }
 
+    /// Posts a file as a form; answers the text of what was created.
+    pub fn post_file(&self, path: &str, name: &str, bytes: &[u8]) -> anyhow::Result<String> {
+        let (kind, body) = form(name, bytes);
+        self.post(path, &kind, &body)?.created()
+    }
+
     /// The id of the workflow of that name.
     pub fn workflow(&self, name: &str) -> anyhow::Result<String> {
         let answer = self.get(&format!("/v1/workflow?organization={}", self.organization))?;

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
-use domain::filter::Value as FilterValue;
+use domain::filter::{Leaf, Listing, Value as FilterValue};
 use serde_json::{Map, Value, json};
-use service::{Deployment, DeploymentDraft, Refusal};
+use service::{Deployment, DeploymentDraft, DeploymentHead, Refusal};
 
 use super::asker::{Asker, Named};
 use super::dispatch::{self, segments};
@@ -20,6 +20,8 @@ use crate::{Front, runflow_fields};
 
 /// Most characters in a name.
 const NAME_MAX: usize = 255;
+/// A page with more bytes of bodies than this ends before its limit; it has one entry at least.
+const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 
 runflow_fields! {
     DeploymentFields: DeploymentField {
@@ -73,6 +75,18 @@ fn deployment_value(deployment: &Deployment) -> Value {
     value
 }
 
+/// The same of one whose body is not read; what is in there besides the name is not shown.
+fn head_value(asker: &Asker, head: &DeploymentHead) -> Value {
+    json!({
+        "id": head.id,
+        "org_id": asker.org,
+        "slug": head.slug,
+        "name": head.name,
+        "created_at": time(head.created_at),
+        "updated_at": time(head.updated_at),
+    })
+}
+
 /// What of it is given.
 fn read(form: &mut Form) -> Map<String, Value> {
     form.text("name", 0..=NAME_MAX);
@@ -93,19 +107,44 @@ pub(crate) async fn list(
     let projection = query.projection(NAMES)?;
     query.embeds(&[])?;
     let all = front.service.deployments(&asker.caller, &asker.choice).await?;
-    let value = |deployment: &Deployment, field: &DeploymentField| {
+    if !MEMBERS.iter().any(|name| *name != "name" && projection.shows(name)) {
+        let leaf = page_of(&listing, all);
+        let items = leaf.entries.iter().map(|head| projection.of(head_value(&asker, head), &[])).collect();
+        return Ok(query.page(&leaf, &listing, NEWEST, items));
+    }
+    let leaf = page_that_fits(listing.clone(), all);
+    let mut items = Vec::with_capacity(leaf.entries.len());
+    for head in &leaf.entries {
+        // One after the other: what is not shown of a body is let go before the next is read.
+        let whole = front.service.deployment(&asker.caller, &asker.choice, head.id).await?;
+        items.push(projection.of(deployment_value(&whole), &[]));
+    }
+    Ok(query.page(&leaf, &listing, NEWEST, items))
+}
+
+fn page_of(listing: &Listing<DeploymentField>, all: Vec<DeploymentHead>) -> Leaf<DeploymentHead> {
+    let value = |head: &DeploymentHead, field: &DeploymentField| {
         Some(match field {
-            DeploymentField::Id => FilterValue::Id(deployment.id),
-            DeploymentField::Slug => FilterValue::Text(deployment.slug.clone()),
-            DeploymentField::Name => FilterValue::Text(deployment.body["name"].as_str()?.to_owned()),
-            DeploymentField::CreatedAt => FilterValue::Time(deployment.created_at),
-            DeploymentField::UpdatedAt => FilterValue::Time(deployment.updated_at),
+            DeploymentField::Id => FilterValue::Id(head.id),
+            DeploymentField::Slug => FilterValue::Text(head.slug.clone()),
+            DeploymentField::Name => FilterValue::Text(head.name.clone()?),
+            DeploymentField::CreatedAt => FilterValue::Time(head.created_at),
+            DeploymentField::UpdatedAt => FilterValue::Time(head.updated_at),
         })
     };
-    let leaf = listing.of_all(all, |deployment| deployment.id, value);
-    let items =
-        leaf.entries.iter().map(|deployment| projection.of(deployment_value(deployment), &[])).collect();
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    listing.of_all(all, |head| head.id, value)
+}
+
+/// The same with as few entries as it takes for their bodies to be no more than a page holds.
+fn page_that_fits(mut listing: Listing<DeploymentField>, all: Vec<DeploymentHead>) -> Leaf<DeploymentHead> {
+    loop {
+        let leaf = page_of(&listing, all.clone());
+        let bytes: u64 = leaf.entries.iter().map(|head| head.bytes).sum();
+        if bytes <= PAGE_BYTES || leaf.entries.len() <= 1 {
+            return leaf;
+        }
+        listing.limit = u32::try_from(leaf.entries.len()).unwrap_or(u32::MAX).min(listing.limit) / 2;
+    }
 }
 
 /// `POST /v1/comfyui-workflows`.
@@ -174,11 +213,35 @@ impl Front {
         if owner != slug(&org.name) && owner != asker.org.to_string() {
             return Ok(false);
         }
-        match self.service.deployments(&asker.caller, &asker.choice).await {
-            Ok(all) => Ok(all.iter().any(|deployment| deployment.slug == name)),
+        match self.service.is_deployed(&asker.caller, &asker.choice, name).await {
             // Whoever may not read them learns nothing of them.
             Err(Refusal::ScopeMissing { .. }) => Ok(false),
-            Err(other) => Err(other.into()),
+            found => Ok(found?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_its_bodies_are_too_much() {
+        let head = |nth: u128, bytes| DeploymentHead {
+            id: Uuid::from_u128(nth),
+            slug: format!("w{nth}"),
+            name: None,
+            bytes,
+            created_at: Timestamp(nth as i64),
+            updated_at: Timestamp(nth as i64),
+        };
+        let listing = Listing { filter: None, sorts: Vec::new(), from: None, limit: 50 };
+        for (bytes, count) in [(1, 9), (PAGE_BYTES / 8, 4), (PAGE_BYTES / 2, 2), (PAGE_BYTES * 3, 1)] {
+            let leaf = page_that_fits(listing.clone(), (0..9).map(|nth| head(nth, bytes)).collect());
+            assert_eq!((leaf.entries.len(), leaf.next.is_some()), (count, count < 9), "{bytes}");
         }
     }
 }

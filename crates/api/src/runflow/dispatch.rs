@@ -23,6 +23,10 @@ use crate::Front;
 
 /// This dialect among the faces.
 pub const FACE: &str = "runflow";
+/// Largest input of one run that is kept, in bytes of JSON, its pictures counted as references.
+const INPUT_BYTES_MAX: usize = 64 * 1024;
+/// Largest metadata, in bytes of JSON.
+const METADATA_BYTES_MAX: usize = 64 * 1024;
 /// Most characters in a caller's name for a run.
 const REFERENCE_MAX: usize = 255;
 
@@ -75,14 +79,19 @@ impl Front {
     pub(crate) async fn workflow_models(&self, asker: &Asker) -> Result<Vec<(Model, Workflow)>, Problem> {
         let org = self.service.org(&asker.caller, asker.org).await?;
         let window = domain::page::Window { limit: 10_000, offset: 0 };
-        let workflows = self.service.workflows(&asker.caller, &asker.choice, window).await?.entries;
+        let (caller, choice) = (&asker.caller, &asker.choice);
+        let mut workflows = self.service.workflows(caller, choice, window).await?.entries;
+        workflows.extend(self.service.archived_workflows(caller, choice, window).await?.entries);
+        // In the order they were made, the archived ones among them: so a slug stays with its workflow.
+        workflows.sort_by_key(|workflow| workflow.id);
         let owner = model::slug(&org.name);
         let slugs = model::slugs(workflows.iter().map(|workflow| workflow.name.as_str()));
-        Ok(slugs
-            .into_iter()
-            .zip(workflows)
-            .map(|(slug, workflow)| (model::workflow_model(&owner, asker.org.0, &slug, &workflow), workflow))
-            .collect())
+        let models = slugs.into_iter().zip(workflows);
+        let models = models.filter(|(_, workflow)| workflow.archived_at.is_none());
+        let as_model = |(slug, workflow): (String, Workflow)| {
+            (model::workflow_model(&owner, asker.org.0, &slug, &workflow), workflow)
+        };
+        Ok(models.map(as_model).collect())
     }
 
     /// What one run of a model costs, in credits.
@@ -142,7 +151,7 @@ impl Front {
         seed: Uuid,
     ) -> Result<Commission, Wrong> {
         let model = &target.model;
-        let mut stored = Value::Object(input.clone());
+        let mut stored = Value::Object(known_to(model, input));
         model::unfold(model, &mut stored);
         let (plan, media) = self.planned(model, &stored).map_err(Wrong::Fields)?;
         let mut known: Vec<(Vec<Loc>, Resolved)> = Vec::new();
@@ -154,6 +163,10 @@ impl Front {
                 self.resolve(asker, &found.path, &text, seed, nth).await.map_err(Wrong::Problem)?;
             model::put(&mut stored, &found.path, resolved.reference.clone());
             known.push((found.path, resolved));
+        }
+        if stored.to_string().len() > INPUT_BYTES_MAX {
+            let text = format!("Input should have at most {INPUT_BYTES_MAX} bytes beside its pictures");
+            return Err(Wrong::Fields(vec![FieldError::new([] as [&str; 0], "too_long", text)]));
         }
         let source = |slot: &str, source: &model::Source| {
             let found = known.iter().find(|(path, _)| *path == source.path);
@@ -216,6 +229,26 @@ enum Wrong {
     Fields(Vec<FieldError>),
     /// Something else, or a field that was found out later.
     Problem(Problem),
+}
+
+/// What of an input a model knows; the rest is passed over, and not kept.
+fn known_to(model: &Model, input: &Map<String, Value>) -> Map<String, Value> {
+    let known = input.iter().filter(|(name, _)| model.input(name).is_some());
+    known.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The caller's own words on what they ask for.
+fn metadata(form: &mut Form) -> Value {
+    let metadata = form.object("metadata").map_or(Value::Null, Value::Object);
+    if metadata.to_string().len() > METADATA_BYTES_MAX {
+        form.wrong(
+            "metadata",
+            "too_long",
+            format!("Metadata should have at most {METADATA_BYTES_MAX} bytes of JSON"),
+        );
+        return Value::Null;
+    }
+    metadata
 }
 
 /// What goes with an input.
@@ -301,7 +334,7 @@ async fn one(
         form.wrong("input", "missing", "Field required");
     }
     let terms = Terms {
-        metadata: form.object("metadata").map_or(Value::Null, Value::Object),
+        metadata: metadata(&mut form),
         client_ref: form.text("client_ref", 0..=REFERENCE_MAX),
         webhooks: form.callback_url().into_iter().collect(),
         origin: Origin::Single,
@@ -356,16 +389,16 @@ async fn many(
     mut form: Form,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let most = front.service.settings().batch_items_max;
-    let metadata = form.object("metadata").map_or(Value::Null, Value::Object);
+    let metadata = metadata(&mut form);
     let webhooks: Vec<String> = form.callback_url().into_iter().collect();
     let evaluate = form.boolean("evaluate").unwrap_or(false);
     let elements = elements(&mut form, most);
     form.check()?;
-    let inputs: Vec<Value> = elements.iter().map(|(input, _)| Value::Object(input.clone())).collect();
     let mut work = Vec::with_capacity(elements.len());
     for (nth, (input, client_ref)) in (0..).zip(elements) {
         let terms = Terms {
-            metadata: metadata.clone(),
+            // The batch's alone.
+            metadata: Value::Null,
             client_ref,
             webhooks: Vec::new(),
             origin: Origin::Batch,
@@ -385,17 +418,17 @@ async fn many(
                     Wrong::Problem(problem) => return Err(problem),
                 };
                 let message = problem.within(&within).explained(nth as usize);
-                let request = terms.request(&target.model, Value::Object(input));
+                let kept = kept_of_failed(&target.model, &input);
+                let request = terms.request(&target.model, kept);
                 Commission::failed(request, FileName::clean("input"), terms.client_ref, message)
             }
         });
     }
     let stored: Vec<Value> = work.iter().map(|commission| commission.request.input.clone()).collect();
-    let stored = if stored.is_empty() { inputs } else { stored };
     let request = Request {
         face: Face(FACE.to_owned()),
         target: target.model.path(),
-        input: Value::Array(without_bytes(stored)),
+        input: Value::Array(stored),
         metadata,
         origin: if target.model.is_workflow() { Origin::Workflow } else { Origin::Batch },
         request_id: Some(asker.request_id.clone()),
@@ -427,12 +460,12 @@ async fn many(
     Ok((StatusCode::CREATED, Json(shown(&dispatched))))
 }
 
-/// An item that failed keeps its input without what it had inline.
-fn without_bytes(inputs: Vec<Value>) -> Vec<Value> {
+/// What is kept of an input that failed: without what it had inline, and nothing of one that is too large.
+fn kept_of_failed(model: &Model, input: &Map<String, Value>) -> Value {
     fn shorten(value: &mut Value) {
         match value {
             Value::String(text) if text.starts_with("data:") => {
-                let head = text.split(',').next().unwrap_or_default();
+                let head: String = text.split(',').next().unwrap_or_default().chars().take(100).collect();
                 *text = format!("{head},…");
             }
             Value::Array(values) => values.iter_mut().for_each(shorten),
@@ -440,9 +473,9 @@ fn without_bytes(inputs: Vec<Value>) -> Vec<Value> {
             _ => {}
         }
     }
-    let mut inputs = inputs;
-    inputs.iter_mut().for_each(shorten);
-    inputs
+    let mut kept = Value::Object(known_to(model, input));
+    shorten(&mut kept);
+    if kept.to_string().len() > INPUT_BYTES_MAX { json!({}) } else { kept }
 }
 
 /// The inputs of a batch, each with the caller's name for it. Older callers send `items` with an `input` in each.
@@ -529,9 +562,16 @@ pub(crate) async fn rerun(
         evaluate: run.request.as_ref().is_some_and(|request| request.evaluate),
     };
     if let Some(request) = &run.request {
-        let target = match request.target.split_once('/') {
-            Some((owner, slug)) => front.find_model(&asker, owner, slug).await?,
-            None => return Err(no_model()),
+        // A workflow is found by its id: its name, and so its slug, may be another's by now.
+        let target = if request.origin == Origin::Workflow {
+            let found =
+                front.workflow_models(&asker).await?.into_iter().find(|(_, one)| one.id == run.workflow);
+            let (model, workflow) = found.ok_or_else(no_model)?;
+            Target { model, workflow: Some(workflow) }
+        } else {
+            let path = request.target.split_once('/');
+            let (owner, slug) = path.ok_or_else(no_model)?;
+            front.find_model(&asker, owner, slug).await?
         };
         let input = request.input.as_object().cloned().unwrap_or_default();
         return match front.commission(&asker, &target, &input, &terms, once.seed).await {
@@ -541,6 +581,11 @@ pub(crate) async fn rerun(
         };
     }
     // It came through another face: its workflow on its picture.
+    if !run.more_inputs.is_empty() {
+        return Err(Problem::unprocessable(
+            "the run joined several pictures, which a model's input cannot name; order it again where it was ordered",
+        ));
+    }
     let found =
         front.workflow_models(&asker).await?.into_iter().find(|(_, workflow)| workflow.id == run.workflow);
     let (model, workflow) = found.ok_or_else(no_model)?;

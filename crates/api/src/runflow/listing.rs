@@ -65,7 +65,7 @@ impl ListQuery {
         let sorts: Vec<Sort<S::Field>> =
             sort_by(order, fields).map_err(|bad: BadSort| Problem::parameter("sort_by", bad.to_string()))?;
         let mark = Mark::of([self.q.as_deref().unwrap_or_default(), order]);
-        let backwards = self.from_prev()?;
+        let backwards = self.walks_back()?;
         let from = match &self.pq {
             None => None,
             Some(text) => {
@@ -91,7 +91,7 @@ impl ListQuery {
         }
     }
 
-    fn from_prev(&self) -> Result<bool, Problem> {
+    fn walks_back(&self) -> Result<bool, Problem> {
         match self.from_prev.as_deref() {
             None => Ok(false),
             Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
@@ -140,8 +140,8 @@ fn refused(refused: Refused) -> Problem {
     }
 }
 
-/// Which names of an entry are shown.
-#[derive(Clone, Debug)]
+/// Which names of an entry are shown: all of them, unless some are named.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Projection(Option<Vec<&'static str>>);
 
 impl Projection {

@@ -6,7 +6,7 @@ use domain::id::{AssetId, OrgId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::request;
 use serde_json::Value;
-use service::{Link, LinkFault, LinkUse};
+use service::{Link, LinkFault, LinkUse, Refusal};
 use uuid::Uuid;
 
 use super::asker::Asker;
@@ -83,7 +83,7 @@ impl Front {
         nth: u32,
     ) -> Result<Resolved, Problem> {
         let wrong = |kind: &'static str, msg: String| {
-            Problem::invalid(vec![FieldError::new(way.iter().cloned().collect::<Vec<Loc>>(), kind, msg)])
+            Problem::invalid(vec![FieldError::new(way.to_vec(), kind, msg)])
         };
         if let Some(image) = self.kept_file(asker.org, text).await? {
             let (_, name) = text.rsplit_once('/').unwrap_or(("", text));
@@ -92,6 +92,9 @@ impl Front {
                 reference: text.to_owned(),
                 name: FileName::clean(name),
             });
+        }
+        if text.starts_with(FILES) {
+            return Err(wrong("value_error", format!("file not found or expired: {text}")));
         }
         match self.read_media(text).map_err(|(kind, msg)| wrong(kind, msg))? {
             Media::Asset(id) => {
@@ -156,7 +159,11 @@ impl Front {
     async fn kept_file(&self, org: OrgId, text: &str) -> Result<Option<Image>, Problem> {
         let hash = text.strip_prefix(FILES).and_then(|rest| rest.split('/').next());
         let Some(hash) = hash.and_then(|hash| hash.parse::<ContentHash>().ok()) else { return Ok(None) };
-        Ok(Some(self.service.linked_image(org, hash).await?))
+        match self.service.linked_image(org, hash).await {
+            Ok(image) => Ok(Some(image)),
+            Err(Refusal::Missing { .. }) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Puts freshly signed addresses where a stored value has references.

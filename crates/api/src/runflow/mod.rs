@@ -33,11 +33,12 @@ use std::panic::AssertUnwindSafe;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 use futures::FutureExt;
+use tower::ServiceExt;
 
 use crate::{Front, observe, paths};
 use problem::Problem;
@@ -45,8 +46,67 @@ use problem::Problem;
 /// By which requests are found again in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("runflow-request-id");
 
+/// What comes after `/v1/` in this dialect's paths and in none of the other's.
+const PLACES: [&str; 20] = [
+    "admin",
+    "asset-folders",
+    "asset-uploads",
+    "assets",
+    "auth",
+    "batches",
+    "billing",
+    "callback-secrets",
+    "comfyui-workflows",
+    "credit-balances",
+    "evaluations",
+    "files",
+    "model-creators",
+    "models",
+    "public",
+    "readiness",
+    "runs",
+    "thumbnails",
+    "uploads",
+    "webhooks",
+];
+/// Paths of this dialect that begin as some of the other's do.
+const SHARED: [&str; 2] = ["/v1/health", "/v1/openapi.json"];
+
+/// Puts this dialect before the others: whatever lies in its places is answered in its words, be there something or not.
+pub(crate) fn before(others: Router, front: Front) -> Router {
+    let own = router(front);
+    // Around the routes, not a layer on them: the path must be without its slash before a route is chosen.
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let (request, router) =
+            if is_own(request.uri().path()) { (trim(request), &own) } else { (request, &others) };
+        router.clone().oneshot(request)
+    }))
+}
+
+fn is_own(path: &str) -> bool {
+    let place = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    place.is_some_and(|place| PLACES.contains(&place)) || SHARED.contains(&path)
+}
+
+/// Takes one slash at the end of a path away.
+fn trim(mut request: Request) -> Request {
+    if let Some(path) = request.uri().path().strip_suffix('/') {
+        let trimmed = match request.uri().query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        let mut parts = request.uri().clone().into_parts();
+        // What was a path is one without its last slash; there is another before it.
+        parts.path_and_query = trimmed.parse().ok().or(parts.path_and_query);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
 /// The dialect's routes, with their whole paths.
-pub(crate) fn router(front: Front) -> Router {
+fn router(front: Front) -> Router {
     let routes = Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/public/models", get(models::list_public))
@@ -107,48 +167,9 @@ pub(crate) fn router(front: Front) -> Router {
         .route("/v1/comfyui-workflows", get(deployment::list).post(deployment::add))
         .route("/v1/comfyui-workflows/{id}", patch(deployment::change))
         .route("/v1/comfyui-workflows/{owner}/{*slug}", post(deployment::run));
-    dressed(routes.method_not_allowed_fallback(unknown_method), front)
-}
-
-/// What paths of this dialect begin with after `/v1/`. One that nothing is at is answered in this dialect; `health` is not
-/// among them, because another dialect takes that in spellings of its own.
-const NOUNS: [&str; 20] = [
-    "models",
-    "public",
-    "model-creators",
-    "runs",
-    "admin",
-    "batches",
-    "asset-uploads",
-    "uploads",
-    "files",
-    "thumbnails",
-    "assets",
-    "asset-folders",
-    "evaluations",
-    "webhooks",
-    "callback-secrets",
-    "auth",
-    "billing",
-    "credit-balances",
-    "readiness",
-    "comfyui-workflows",
-];
-
-/// Whether a path is one of this dialect's, whatever is at it.
-pub(crate) fn claims(path: &str) -> bool {
-    let noun = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
-    noun.is_some_and(|noun| NOUNS.contains(&noun))
-}
-
-/// Answers paths of this dialect that nothing is at.
-pub(crate) fn nowhere(front: Front) -> Router {
-    dressed(Router::new().fallback(unknown_path), front)
-}
-
-/// Routes with what every answer of this dialect has.
-fn dressed(routes: Router<Front>, front: Front) -> Router {
     routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(front.clone(), repeat::once))
         .layer(middleware::from_fn_with_state(front.clone(), rate::limit))
         .layer(middleware::from_fn(unambiguous))
@@ -159,9 +180,9 @@ fn dressed(routes: Router<Front>, front: Front) -> Router {
         .with_state(front)
 }
 
-/// Answers a path that nothing is at.
+/// Answers a path in this dialect's places that is none of its own.
 async fn unknown_path() -> Problem {
-    Problem::not_found("There is nothing at this path; `/v1/openapi.json` lists them.")
+    Problem::not_found("There is nothing at this path; `GET /v1/openapi.json` lists what there is.")
 }
 
 /// Answers a method that the path does not have.
@@ -206,3 +227,44 @@ async fn seal(State(front): State<Front>, request: Request, next: Next) -> Respo
 /// The id of a request, as its answer tells it.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn one_slash_at_the_end_goes_and_the_query_stays() {
+        let trimmed = |path: &str| {
+            let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+            trim(request).uri().to_string()
+        };
+        for path in ["/v1/runs", "/v1/models/a/b/runs", "/v1/files/a/b/1/%E9.png"] {
+            assert_eq!(trimmed(path), path);
+            assert_eq!(trimmed(&format!("{path}/")), path);
+            assert_eq!(trimmed(&format!("{path}/?q=a&&b=/")), format!("{path}?q=a&&b=/"));
+        }
+        assert_eq!(trimmed("/v1/runs//"), "/v1/runs/");
+        assert_eq!(trimmed("http://host:1/v1/runs/?x"), "http://host:1/v1/runs?x");
+    }
+
+    #[test]
+    fn the_others_keep_what_is_theirs() {
+        for path in ["/v1/runs", "/v1/runs/", "/v1/runs/a/b", "/v1/public/", "/v1/health", "/v1/models//"] {
+            assert!(is_own(path), "{path}");
+        }
+        for path in [
+            "/v1/workflow",
+            "/v1/health/",
+            "/v1",
+            "/v1/",
+            "/runs",
+            "/v1/runsx",
+            "/v2/runs",
+            "/packshot/v1/runs",
+        ] {
+            assert!(!is_own(path), "{path}");
+        }
+    }
+}

@@ -14,6 +14,9 @@ use crate::body::BodyFault;
 use crate::cause::Cause;
 use crate::observe::chain;
 
+/// The code of what is wrong with fields.
+const INVALID: &str = "VALIDATION_ERROR";
+
 /// An error to be answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -122,6 +125,9 @@ impl Problem {
                 way.splice(0..0, prefix.iter().map(|part| json!(part)));
             }
         }
+        if let Some(first) = self.errors.iter().flatten().next().filter(|_| self.code == INVALID) {
+            self.message = format!("Request validation failed: {}.", told(first));
+        }
         self
     }
 
@@ -170,6 +176,14 @@ fn said(error: &FieldError) -> String {
         })
         .collect();
     format!("{}: {}", way.join("."), error.msg)
+}
+
+/// The same of an error as it is written.
+fn told(error: &Value) -> String {
+    let way = error["loc"].as_array().into_iter().flatten();
+    let way: Vec<String> =
+        way.map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect();
+    format!("{}: {}", way.join("."), error["msg"].as_str().unwrap_or_default())
 }
 
 /// A text as a sentence of its own.

@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::asker::Asker;
-use super::problem::{Problem, seal};
+use super::problem::{Problem, as_it_is, seal};
 use crate::Front;
 use crate::body::read_all;
 use crate::observe::chain;
@@ -31,6 +31,14 @@ const KEY_BYTES_MAX: usize = 255;
 /// Largest answer that is kept, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const JSON: &str = "application/json";
+/// Answers that another key, more credit or some time may change: they are not kept.
+const AGAIN: [StatusCode; 5] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::PAYMENT_REQUIRED,
+    StatusCode::FORBIDDEN,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::TOO_MANY_REQUESTS,
+];
 
 /// What a request derives its ids from, and where its answer is kept.
 #[derive(Clone, Debug)]
@@ -133,7 +141,7 @@ async fn keep(front: Front, slot: Slot, answered: impl Future<Output = Response>
     });
     let response = seal(response);
     let status = response.status();
-    let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+    let again = AGAIN.contains(&status);
     if status.is_server_error() || again {
         if let Err(refusal) = front.service.free_repeatable(&slot).await {
             tracing::warn!(error = %chain(&refusal), "cannot free an idempotency key");
@@ -172,5 +180,5 @@ fn replay(kept: KeptAnswer) -> Response {
         }
     }
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    response
+    as_it_is(response)
 }

@@ -15,7 +15,7 @@ use service::{EvaluationField, ListedStep, LogField, RunField, StepField, part_n
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, Projection};
 use super::model;
 use super::problem::Problem;
 use super::view::{maybe_time, object, time};
@@ -220,8 +220,8 @@ impl Front {
         };
         let failure = failure_of(run);
         let cost = match status {
-            Status::Succeeded => json!(self.money(run.charged.into())),
-            status if status.is_final() => json!("0"),
+            // What failed or was cancelled was given back, as far as it was set aside for a success.
+            status if status.is_final() => json!(self.money(run.charged.into())),
             _ => Value::Null,
         };
         let steps = run.state.result().map(|result| result.made_by.len());
@@ -298,9 +298,24 @@ impl Front {
 
     /// A run as it is shown to whoever asks for it, with what they want beside it.
     pub(crate) async fn show_run(&self, asker: &Asker, run: &Run, embeds: &[&str]) -> Result<Value, Problem> {
+        self.project_run(asker, run, embeds, &Projection::default()).await
+    }
+
+    /// The names of a run that are shown, with what is wanted beside them; nothing is looked up for the others.
+    async fn project_run(
+        &self,
+        asker: &Asker,
+        run: &Run,
+        embeds: &[&str],
+        projection: &Projection,
+    ) -> Result<Value, Problem> {
         let mut value = self.run_value(run);
-        self.sign_references(run.org, &mut value["input"]).await?;
-        value["current_evaluation_summary"] = self.verdict_on(asker, run.id).await?;
+        if projection.shows("input") {
+            self.sign_references(run.org, &mut value["input"]).await?;
+        }
+        if projection.shows("current_evaluation_summary") {
+            value["current_evaluation_summary"] = self.verdict_on(asker, run.id).await?;
+        }
         if embeds.contains(&"logs") {
             let listing = everything(vec![sort(LogField::At, domain::filter::Kind::Time, false)]);
             let leaf = self.service.list_logs(&asker.caller, &asker.choice, Some(run.id), &listing).await?;
@@ -328,7 +343,7 @@ impl Front {
                 }
             };
         }
-        Ok(value)
+        Ok(projection.of(value, embeds))
     }
 
     /// What the latest evaluation of a run found, if there is one.
@@ -413,14 +428,7 @@ pub(crate) async fn list(
     let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
     let mut items = Vec::with_capacity(leaf.entries.len());
     for run in &leaf.entries {
-        let mut value = front.run_value(run);
-        if projection.shows("input") {
-            front.sign_references(run.org, &mut value["input"]).await?;
-        }
-        if !embeds.is_empty() || projection.shows("current_evaluation_summary") {
-            value = front.show_run(&asker, run, &embeds).await?;
-        }
-        items.push(projection.of(value, &embeds));
+        items.push(front.project_run(&asker, run, &embeds, &projection).await?);
     }
     Ok(query.page(&leaf, &listing, NEWEST, items))
 }
@@ -434,8 +442,7 @@ pub(crate) async fn show(
 ) -> Result<Json<Value>, Problem> {
     let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
     let run = front.read_run(&asker, named.id(0, "id")?).await?;
-    let value = front.show_run(&asker, &run, &embeds).await?;
-    Ok(Json(projection.of(value, &embeds)))
+    Ok(Json(front.project_run(&asker, &run, &embeds, &projection).await?))
 }
 
 impl Front {

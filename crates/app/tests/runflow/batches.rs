@@ -206,3 +206,59 @@ fn an_order_of_the_other_face_is_a_batch_here() {
         "{orders}"
     );
 }
+
+#[test]
+fn what_is_kept_of_a_request_is_bounded_and_holds_no_pictures() {
+    let house = House::open();
+    let path = batch_path(&house);
+    let many = json!({ "input": elements(&house, 2), "metadata": { "pad": "x".repeat(65 * 1024) } });
+    let error = house.post(&path, &many).refuses(422, "VALIDATION_ERROR");
+    assert_eq!(error["errors"][0]["loc"], json!(["body", "metadata"]));
+    // An inline picture that is none, and a key that the model does not know.
+    let bad = json!({ "image_url": "data:image/png;base64,bm8gcGl4ZWxz", "junk": "runflow://assets/x" });
+    let batch = house.post(&path, &json!({ "input": [bad] })).expect(201);
+    assert_eq!(batch["status_code"], "failed");
+    let run =
+        house.get(&format!("/v1/runs/{}", batch["items"][0]["run_id"].as_str().expect("an id"))).expect(200);
+    let items = house.get(&format!("/v1/batches/{}/items", id(&batch))).expect(200);
+    for seen in [&batch, &run, &items] {
+        let text = seen.to_string();
+        assert!(!text.contains("bm8gcGl4ZWxz") && !text.contains("junk"), "{text}");
+    }
+}
+
+#[test]
+fn kept_answers_stay_as_they_were_and_what_may_change_is_not_kept() {
+    let house = House::with(&[("PACKSHOT_ACCOUNTS__CREDITS", "15")]);
+    let path = batch_path(&house);
+    let key = [("idempotency-key", "wrong-1")];
+    let first =
+        house.call_with("POST", &path, Some(&json!({ "input": [] })), &key).refuses(422, "VALIDATION_ERROR");
+    let again = house.call_with("POST", &path, Some(&json!({ "input": [] })), &key);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.refuses(422, "VALIDATION_ERROR"), first);
+    // More credit makes it good under the same key.
+    let body = json!({ "input": elements(&house, 3) });
+    let key = [("idempotency-key", "poor-1")];
+    house.call_with("POST", &path, Some(&body), &key).refuses(402, "INSUFFICIENT_CREDIT");
+    let top_up = json!({ "amount": 1000, "note": "more" });
+    let topped = house.post("/packshot/v1/credits/grants", &top_up);
+    assert!((200..300).contains(&topped.status), "{}", topped.text());
+    house.call_with("POST", &path, Some(&body), &key).expect(201);
+}
+
+#[test]
+fn what_stands_for_a_model_is_nobodys_to_archive() {
+    let house = House::open();
+    let path = "/v1/models/runflow/outpaint/runs";
+    let body = json!({ "input": {
+        "image_url": house.inline(1), "expand_top": 10, "expand_bottom": 0, "expand_left": 0, "expand_right": 0,
+    } });
+    let run = house.post(path, &body).expect(201);
+    let native = house.get(&format!("/packshot/v1/runs/{}", id(&run))).expect(200);
+    let workflow = native["workflow_id"].as_str().expect("a workflow").to_owned();
+    let listed = house.get("/packshot/v1/workflows").expect(200);
+    assert!(!listed.to_string().contains(&workflow), "it is in no list");
+    assert_eq!(house.call("DELETE", &format!("/packshot/v1/workflows/{workflow}"), None).status, 404);
+    house.post(path, &body).expect(201);
+}

@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::Empty;
 use super::fixture::{Tenant, World};
-use crate::{AssetChange, Changed, Confirmed, Deployment, FolderChange, StoreError};
+use crate::{
+    AssetChange, Changed, Confirmed, Deployment, DeploymentHead, FolderChange, Redeployed, StoreError,
+};
 
 const DAY: Millis = Millis::seconds(24 * 3600);
 
@@ -306,22 +308,44 @@ pub async fn deployed_workflows_are_kept_as_given(make: impl Fn() -> Empty) {
         updated_at: world.now(),
     };
     let (first, theirs) = (deployment(tenant.org, "hero"), deployment(other.org, "hero"));
-    store.deploy(&first).await.unwrap();
-    store.deploy(&Deployment { slug: "else".to_owned(), ..first.clone() }).await.unwrap();
-    store.deploy(&theirs).await.unwrap();
-    assert!(matches!(store.deploy(&deployment(tenant.org, "hero")).await, Err(StoreError::Conflict(_))));
+    assert!(store.deploy(&first, 2).await.unwrap());
+    assert!(store.deploy(&Deployment { slug: "else".to_owned(), ..first.clone() }, 2).await.unwrap());
+    assert!(store.deploy(&theirs, 1).await.unwrap());
+    assert!(matches!(store.deploy(&deployment(tenant.org, "hero"), 2).await, Err(StoreError::Conflict(_))));
     world.clock.advance(Millis(1));
-    let second = deployment(tenant.org, "alpha");
-    store.deploy(&second).await.unwrap();
-    assert_eq!(store.deployments(tenant.org).await.unwrap(), [first.clone(), second]);
-    assert_eq!(store.deployments(other.org).await.unwrap(), [theirs]);
-    let changes = json!({ "a": [2], "new": true });
-    let now = store.redeploy(tenant.org, first.id, &changes).await.unwrap().unwrap();
-    let body = json!({ "z": { "nodes": [1, null] }, "a": [2], "new": true });
-    assert_eq!(now, Deployment { body, updated_at: world.now(), ..first.clone() });
-    assert_eq!(store.deployments(tenant.org).await.unwrap()[0], now);
+    let mut second = deployment(tenant.org, "alpha");
+    second.body = json!({ "name": "Älpha", "graph": [{ "name": "other" }] });
+    assert!(store.deploy(&second, 2).await.unwrap());
+    assert!(!store.deploy(&deployment(tenant.org, "third"), 2).await.unwrap());
+    // One that is there is there, however many there are.
+    assert!(store.deploy(&second, 2).await.unwrap());
+    let head = |of: &Deployment, name: Option<&str>| DeploymentHead {
+        id: of.id,
+        slug: of.slug.clone(),
+        name: name.map(str::to_owned),
+        bytes: of.body.to_string().len() as u64,
+        created_at: of.created_at,
+        updated_at: of.updated_at,
+    };
+    let heads = [head(&first, None), head(&second, Some("Älpha"))];
+    assert_eq!(store.deployments(tenant.org).await.unwrap(), heads);
+    assert_eq!(store.deployments(other.org).await.unwrap(), [head(&theirs, None)]);
+    assert_eq!(store.deployment(tenant.org, second.id).await.unwrap(), Some(second.clone()));
+    assert_eq!(store.deployment(other.org, second.id).await.unwrap(), None);
+    assert_eq!(store.deployment_called(tenant.org, "hero").await.unwrap(), Some(first.id));
+    assert_eq!(store.deployment_called(other.org, "hero").await.unwrap(), Some(theirs.id));
+    assert_eq!(store.deployment_called(other.org, "alpha").await.unwrap(), None);
+    let changes = json!({ "a": [2], "new": true, "name": 3 });
+    let body = json!({ "z": { "nodes": [1, null] }, "a": [2], "new": true, "name": 3 });
+    let bytes = body.to_string().len();
+    let redeploy = async |org, id, bytes_max| store.redeploy(org, id, &changes, bytes_max).await.unwrap();
+    assert_eq!(redeploy(tenant.org, first.id, bytes - 1).await, Redeployed::TooLarge);
+    assert_eq!(store.deployment(tenant.org, first.id).await.unwrap(), Some(first.clone()));
+    let now = Deployment { body, updated_at: world.now(), ..first.clone() };
+    assert_eq!(redeploy(tenant.org, first.id, bytes).await, Redeployed::Now(now.clone()));
+    assert_eq!(store.deployments(tenant.org).await.unwrap()[0], head(&now, None));
     for (org, id) in [(other.org, first.id), (tenant.org, Uuid::nil())] {
-        assert_eq!(store.redeploy(org, id, &changes).await.unwrap(), None);
+        assert_eq!(redeploy(org, id, bytes).await, Redeployed::Missing);
     }
 }
 

@@ -376,7 +376,7 @@ pub async fn a_batch_is_found_by_where_it_stands(make: impl Fn() -> Empty) {
                 let listing = Listing { filter, ..plain(Vec::new()) };
                 assert_eq!(
                     world.store.list_batches(tenant.org, &listing).await.unwrap().entries,
-                    [found.clone()]
+                    std::slice::from_ref(&found)
                 );
                 found.status().as_str()
             };
