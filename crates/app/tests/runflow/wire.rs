@@ -10,7 +10,7 @@ fn behaviour_10_errors_have_one_flat_envelope() {
     house.get("/v1/runs/0196a1b2-7c00-7d11-8a22-5f6e7d8c9b0a").refuses(404, "RUN_NOT_FOUND");
     house.post("/v1/models/runflow/nothing/runs", &json!({ "input": {} })).refuses(404, "MODEL_NOT_FOUND");
     house.call("DELETE", "/v1/runs", None).refuses(405, "METHOD_NOT_ALLOWED");
-    for nowhere in ["/v1/runs/", "/v1/runs/statuses/all", "/v1/public", "/v1/assets/a/b?q=x", "/v1/auth/you"]
+    for nowhere in ["/v1/runs//", "/v1/runs/statuses/all", "/v1/public", "/v1/assets/a/b?q=x", "/v1/auth/you"]
     {
         let answer = house.get(nowhere);
         answer.refuses(404, "NOT_FOUND");
