@@ -191,18 +191,24 @@ pub(crate) async fn run(
         && what == "runs"
         && front.is_deployed(&asker, owner, &named.join("/")).await?
     {
-        return Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "MODEL_UNAVAILABLE",
-            "This workflow is kept here, but no executor for workflows of its kind is configured on this server; build it as a \
-             workflow of this server to run it.",
-        ));
+        return Err(no_executor());
     }
     dispatch::dispatch(State(front), OriginalUri(uri), asker, once, form).await
 }
 
+/// The answer to whoever wants a run of a deployed workflow.
+pub(crate) fn no_executor() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "MODEL_UNAVAILABLE",
+        "This workflow is kept here, but no executor for workflows of its kind is configured on this server; build it as a \
+         workflow of this server to run it.",
+    )
+}
+
 impl Front {
-    async fn is_deployed(&self, asker: &Asker, owner: &str, name: &str) -> Result<bool, Problem> {
+    /// Whether the asker's organization has deployed a workflow of that name.
+    pub(crate) async fn is_deployed(&self, asker: &Asker, owner: &str, name: &str) -> Result<bool, Problem> {
         let org = self.service.org(&asker.caller, asker.org).await?;
         if owner != slug(&org.name) && owner != asker.org.to_string() {
             return Ok(false);

@@ -13,6 +13,7 @@ use service::{BatchCommission, Commission, Dispatched, ModelWork};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
+use super::deployment;
 use super::form::Form;
 use super::media::Resolved;
 use super::model::{self, FieldError, Loc, MediaRules, Model};
@@ -63,6 +64,15 @@ impl Front {
             .map(|(model, workflow)| Target { model, workflow: Some(workflow) })
             .find(|target| target.model.owner == owner && target.model.slug == slug)
             .ok_or_else(no_model)
+    }
+
+    /// The model of that id to be run. A deployed workflow has the address of one, and nothing that runs it.
+    async fn find_target(&self, asker: &Asker, owner: &str, slug: &str) -> Result<Target, Problem> {
+        let found = self.find_model(asker, owner, slug).await;
+        if found.is_err() && self.is_deployed(asker, owner, slug).await? {
+            return Err(deployment::no_executor());
+        }
+        found
     }
 
     /// Every published workflow of the asker's organization as a model, in the order they were made.
@@ -299,11 +309,11 @@ pub(crate) async fn dispatch(
     front.service.need_scope(&asker.caller, "runs:create")?;
     match what {
         "runs" => {
-            let target = front.find_model(&asker, owner, &slug).await?;
+            let target = front.find_target(&asker, owner, &slug).await?;
             one(front, asker, once, target, form).await
         }
         "batches" => {
-            let target = front.find_model(&asker, owner, &slug).await?;
+            let target = front.find_target(&asker, owner, &slug).await?;
             many(front, asker, once, target, form).await
         }
         _ => Err(Problem::not_found(

@@ -164,6 +164,8 @@ fn behaviour_38_deployed_workflows_are_looked_up_by_their_slug() {
     assert_eq!(changed["name"], "Y");
     let run = json!({ "input": { "Aux Reference 1": "x" } });
     house.post("/v1/comfyui-workflows/my-studio/x/runs", &run).refuses(503, "MODEL_UNAVAILABLE");
+    house.post("/v1/models/my-studio/x/runs", &run).refuses(503, "MODEL_UNAVAILABLE");
+    house.post("/v1/models/my-studio/y/runs", &run).refuses(404, "MODEL_NOT_FOUND");
 }
 
 /// Deploys one with a graph of so many bytes.
