@@ -62,7 +62,11 @@ pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<Stri
                         start.wait();
                         let began = Instant::now();
                         let batch = asked(&client, &format!("/v1/models/{model}/batches"), &body)?;
-                        anyhow::Ok((batch["id"].as_str().context("a batch without an id")?.to_owned(), began, Instant::now()))
+                        anyhow::Ok((
+                            batch["id"].as_str().context("a batch without an id")?.to_owned(),
+                            began,
+                            Instant::now(),
+                        ))
                     })
                 })
                 .collect();
@@ -79,7 +83,8 @@ pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<Stri
         accepted.extend(made.iter().map(|(_, began, ended)| (*ended - *began).as_secs_f64() * 1000.0));
         looks.extend(looked);
         for (id, _, _) in &made {
-            let path = format!("/v1/batches/{id}?fields=items_total,items_succeeded,status_code,completed_at");
+            let path =
+                format!("/v1/batches/{id}?fields=items_total,items_succeeded,status_code,completed_at");
             let mut batch = Value::Null;
             until(|| {
                 batch = seen(&server.client, &path)?;
@@ -121,7 +126,9 @@ fn asset(server: &Server) -> anyhow::Result<String> {
 /// The model that only converts.
 fn model(client: &Client) -> anyhow::Result<String> {
     let page = seen(client, "/v1/models?limit=100")?;
-    let found = page["items"].as_array().is_some_and(|items| items.iter().any(|model| model["slug"] == "export-only"));
+    let found = page["items"]
+        .as_array()
+        .is_some_and(|items| items.iter().any(|model| model["slug"] == "export-only"));
     ensure!(found, "the workflow that only converts is no model");
     Ok("my-studio/export-only".to_owned())
 }
