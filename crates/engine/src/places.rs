@@ -97,12 +97,16 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Returns once there is a place.
+    /// Returns once there is a place. Whoever gave up waiting may go on with it.
     pub(crate) async fn wait(&mut self) {
-        let of_share = Arc::clone(&self.share).acquire_owned().await;
-        self.of_share = Some(of_share.expect("the semaphore is never closed"));
-        let place = Arc::clone(&self.all).acquire_owned().await;
-        self.place = Some(place.expect("the semaphore is never closed"));
+        if self.of_share.is_none() {
+            let of_share = Arc::clone(&self.share).acquire_owned().await;
+            self.of_share = Some(of_share.expect("the semaphore is never closed"));
+        }
+        if self.place.is_none() {
+            let place = Arc::clone(&self.all).acquire_owned().await;
+            self.place = Some(place.expect("the semaphore is never closed"));
+        }
     }
 
     /// Leaves the place to others; it still counts for its organization, until it has a worker.
