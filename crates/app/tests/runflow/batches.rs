@@ -146,14 +146,16 @@ fn a_batch_has_every_field_of_its_schema() {
     for (name, batch) in [("created", &batch), ("ended", &seen)] {
         let mut names: Vec<_> = batch.as_object().expect("an object").keys().cloned().collect();
         let mut all = wanted.clone();
-        (names.sort(), all.sort());
+        names.sort();
+        all.sort();
         assert_eq!(names, all, "{name}");
     }
     let item: Vec<_> = seen["items"][0].as_object().expect("an object").keys().cloned().collect();
     let mut handle: Vec<_> =
         schema["BatchItemHandle"]["properties"].as_object().expect("properties").keys().cloned().collect();
     let mut item = item;
-    (item.sort(), handle.sort());
+    item.sort();
+    handle.sort();
     assert_eq!(item, handle);
     house.get("/v1/batches/not-a-uuid").refuses(422, "VALIDATION_ERROR");
     house.get("/v1/batches/0196a1c0-0000-7000-8000-000000000001").refuses(404, "BATCH_NOT_FOUND");

@@ -315,6 +315,9 @@ impl Came {
     }
 }
 
+/// What is answered to the nth request: a status and a body.
+type Words = dyn Fn(usize, &Came) -> (u16, Vec<u8>);
+
 /// A listener that keeps what came, and answers with what `answer` says to the nth request.
 pub struct Receiver {
     pub url: String,
@@ -342,11 +345,7 @@ impl Receiver {
     }
 }
 
-fn one(
-    mut stream: TcpStream,
-    kept: &Mutex<Vec<Came>>,
-    answer: &dyn Fn(usize, &Came) -> (u16, Vec<u8>),
-) -> std::io::Result<()> {
+fn one(mut stream: TcpStream, kept: &Mutex<Vec<Came>>, answer: &Words) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut first = String::new();
     reader.read_line(&mut first)?;
