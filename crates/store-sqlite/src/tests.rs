@@ -395,7 +395,7 @@ async fn the_checker_finds_what_is_wrong() {
         ("UPDATE runs SET charged = 0 WHERE terms = 'for_success' AND status = 'queued'", "what the ledger says"),
         (
             "DROP TRIGGER entries_never_go; DELETE FROM entries WHERE kind = 'refund'",
-            "given back as often as it was charged",
+            "was given back, unless it was cancelled with a result",
         ),
         ("UPDATE batches SET size = size + 1 WHERE size IS NOT NULL", "as many runs as it was asked for"),
         ("UPDATE batches SET end_event = zeroblob(16)", "told of when all of its runs have ended"),
