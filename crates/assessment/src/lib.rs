@@ -1,6 +1,6 @@
 //! How good a finished photograph is, by measures that can be repeated: a number, its limit, a place and a sentence each.
 //!
-//! [`assess`] takes any picture, ours or not, and gives a [`Report`]. Classical image quality assessment: deterministic,
+//! [`assess()`] takes any picture, ours or not, and gives a [`Report`]. Classical image quality assessment: deterministic,
 //! one thread, no I/O, no network, linear in pixels. What cannot be measured is said to be so, never guessed.
 //! `docs/evaluations.md` has each measure's formula, source and limits for a reader.
 
