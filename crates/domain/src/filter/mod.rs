@@ -76,7 +76,7 @@ pub const MAX_DEPTH: usize = 32;
 /// How many comparisons an expression may have; a list counts as one.
 pub const MAX_COMPARISONS: usize = 100;
 
-/// A condition on the fields `F` of a thing. [`parse`] gives one of names and literals, which [`bind`] makes one of a noun's
+/// A condition on the fields `F` of a thing. [`parse()`] gives one of names and literals, which [`bind()`] makes one of a noun's
 /// own fields and typed values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr<F, T = Test> {
@@ -96,7 +96,7 @@ pub enum Expr<F, T = Test> {
 }
 
 /// An expression as somebody wrote it: names of fields that may not exist, values without a type. Its text form is read
-/// back by [`parse`] as the same expression.
+/// back by [`parse()`] as the same expression.
 pub type Written = Expr<String, Asked>;
 
 impl<F> Expr<F> {
