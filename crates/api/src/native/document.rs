@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::asker::Named;
 use super::problem::{PROBLEM_JSON, Problem, ProblemBody};
 use super::{
-    ROOT, audit, component, connection, credit, delivery, event, me, member, order, organization, review,
-    run, workflow,
+    ROOT, audit, component, connection, credit, delivery, event, limits, me, member, order, organization,
+    review, run, workflow,
 };
 use crate::Front;
 
@@ -71,6 +71,7 @@ pub(super) fn routes() -> OpenApiRouter<Front> {
         .routes(routes!(credit::show))
         .routes(routes!(credit::entries))
         .routes(routes!(credit::grant))
+        .routes(routes!(limits::show, limits::set))
         .routes(routes!(member::list))
         .routes(routes!(member::change, member::remove))
         .routes(routes!(member::invitations, member::invite))

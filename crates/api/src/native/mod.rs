@@ -10,6 +10,7 @@ mod credit;
 mod delivery;
 mod document;
 mod event;
+mod limits;
 mod me;
 mod member;
 mod order;

@@ -469,6 +469,7 @@ fn sensible(method: &str, path: &str) -> Option<Value> {
         ("POST", "/credits/grants") => json!({ "amount": 5 }),
         ("POST", "/invitations") => json!({ "role": "admin" }),
         ("PATCH", "/members/{user_id}") => json!({ "role": "operator" }),
+        ("PUT", "/evaluation-limits") => json!({ "measures": { "resolution": { "min": 2000 } } }),
         ("POST", "/webhook_secret/rotate" | "/workflows/{workflow_id}/unarchive") | ("GET" | "DELETE", _) => {
             Value::Null
         }

@@ -55,6 +55,27 @@ fn behaviour_35_a_picture_is_measured() {
 }
 
 #[test]
+fn an_organization_has_limits_of_its_own() {
+    let house = House::open();
+    let path = "/packshot/v1/evaluation-limits";
+    assert_eq!(house.get(path).expect(200), json!({}));
+    let measure = |limit: Value| json!({ "measures": limit });
+    for wrong in
+        [measure(json!({ "beauty": { "min": 1 } })), measure(json!({ "resolution": { "min": "large" } }))]
+    {
+        assert_eq!(house.call("PUT", path, Some(&wrong)).status, 400, "{wrong}");
+    }
+    house.call("PUT", path, Some(&json!({ "measures": { "resolution": { "min": 9000 } } }))).expect(200);
+    let asset = asset(&house, "coffee-cup.jpg");
+    let reference = format!("runflow://assets/{}", id(&asset));
+    let body = json!({ "generated_image_url": reference, "task_type": "headshot" });
+    let asked = house.post("/v1/evaluations", &body).expect(202);
+    let seen = ended(&house, &id(&asked));
+    let issues = seen["top_issues"].to_string();
+    assert!(issues.contains("9000"), "{seen}");
+}
+
+#[test]
 fn behaviour_36_the_evaluations_of_a_run_take_feedback() {
     let house = House::open();
     let run = house.run(36, &json!({ "evaluate": true }));
