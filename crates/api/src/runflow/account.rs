@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 use super::asker::Asker;
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::{Price, slug};
 use super::problem::Problem;
 use super::view::{maybe_time, time};
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// What a key that is not limited may do.
 const SCOPES: &[&str] = &[
@@ -218,7 +218,7 @@ pub(crate) async fn balances(
     };
     let leaf = listing.of_all(vec![funds], balance_id, value);
     let items = leaf.entries.iter().map(|funds| projection.of(front.balance_value(funds), &[])).collect();
-    Ok(query.page(&leaf, &listing, USUAL, items))
+    Ok(query.page(&leaf, USUAL, items))
 }
 
 /// `PATCH /v1/billing/balance`: below what the organization is warned. With `updated_at`, only if nobody else changed that since.

@@ -14,14 +14,14 @@ use service::{AssetChange, AssetField, Refusal};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::FieldError;
 use super::problem::Problem;
 use super::repeat::Once;
 use super::run::{NEWEST, with_ending};
 use super::view::time;
+use crate::Front;
 use crate::multipart::{FormFault, Multipart, boundary};
-use crate::{Front, runflow_fields};
 
 /// What a form may have beside its file, in bytes.
 const FORM_SLACK: u64 = 64 * 1024;
@@ -31,7 +31,7 @@ const FIELD_BYTES_MAX: usize = 1024;
 pub(crate) const NAME_MAX: usize = 500;
 
 runflow_fields! {
-    AssetColumns: AssetField {
+    AssetFields: AssetField {
         "id" => AssetField::Id, Id;
         "name" => AssetField::Name, Text;
         "folder_id" => AssetField::Folder, Id;
@@ -132,7 +132,7 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&AssetColumns, NEWEST)?;
+    let listing = query.listing(&AssetFields, NEWEST)?;
     let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&[USER])?);
     let leaf = front.service.list_assets(&asker.caller, &asker.choice, &listing).await?;
     let members = if embeds.contains(&USER) { front.members(&asker).await? } else { Vec::new() };
@@ -142,7 +142,7 @@ pub(crate) async fn list(
         projection.of(value, &embeds)
     });
     let items = items.collect();
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `POST /v1/assets`: a file in a form, in place of the three steps.

@@ -14,12 +14,12 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model;
 use super::problem::Problem;
-use super::run::{NEWEST, RunFields, failure_of, sort, status_of};
+use super::run::{NEWEST, failure_of, run_statuses, sort, status_of};
 use super::view::{item_id, maybe_time, object, run_of_item, time};
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// Items that a batch has written into it, at most; more are in its list of items alone.
 const ITEMS_INLINE_MAX: u64 = 1_000;
@@ -73,7 +73,7 @@ const ITEM_NAMES: &[&str] = &[
 ];
 
 runflow_fields! {
-    BatchColumns: BatchField {
+    BatchFields: BatchField, statuses: batch_statuses {
         "id" => BatchField::Id, Id;
         "status_code" => BatchField::Status, Status;
         "created_at" => BatchField::CreatedAt, Time;
@@ -86,39 +86,23 @@ runflow_fields! {
     }
 }
 
-/// What batches are asked for by.
-struct BatchFields;
-
-impl domain::filter::Fields for BatchFields {
-    type Field = BatchField;
-
-    fn names(&self) -> &[&'static str] {
-        BatchColumns.names()
-    }
-
-    fn field(&self, name: &str) -> Option<(BatchField, Kind)> {
-        BatchColumns.field(name)
-    }
-
-    fn statuses(&self, _: &BatchField, name: &str) -> Result<Vec<String>, String> {
-        let name = match name {
-            "queued" | "running" | "succeeded" | "failed" => name,
-            "partial_succeeded" => BatchEnd::PartlySucceeded.as_str(),
-            "canceled" | "cancelled" => BatchEnd::Cancelled.as_str(),
-            "dispatching" => return Ok(Vec::new()),
-            _ => {
-                return Err(
-                    "one of `queued`, `running`, `succeeded`, `partial_succeeded`, `failed`, `canceled`"
-                        .to_owned(),
-                );
-            }
-        };
-        Ok(vec![name.to_owned()])
-    }
+/// The store's names of what this dialect calls so.
+fn batch_statuses(name: &str) -> Result<Vec<String>, String> {
+    let name = match name {
+        "queued" | "running" | "succeeded" | "failed" => name,
+        "partial_succeeded" => BatchEnd::PartlySucceeded.as_str(),
+        "canceled" | "cancelled" => BatchEnd::Cancelled.as_str(),
+        "dispatching" => return Ok(Vec::new()),
+        _ => {
+            return Err("one of `queued`, `running`, `succeeded`, `partial_succeeded`, `failed`, `canceled`"
+                .to_owned());
+        }
+    };
+    Ok(vec![name.to_owned()])
 }
 
 runflow_fields! {
-    ItemColumns: RunField {
+    ItemFields: RunField, statuses: run_statuses {
         "sequence_index" => RunField::Place, Number;
         "status_code" => RunField::Status, Status;
         "client_ref" => RunField::Reference, Text;
@@ -126,25 +110,6 @@ runflow_fields! {
         "started_at" => RunField::StartedAt, Time;
         "completed_at" => RunField::FinishedAt, Time;
         "run_id" => RunField::Id, Id;
-    }
-}
-
-/// What a batch's items are asked for by.
-struct ItemFields;
-
-impl domain::filter::Fields for ItemFields {
-    type Field = RunField;
-
-    fn names(&self) -> &[&'static str] {
-        ItemColumns.names()
-    }
-
-    fn field(&self, name: &str) -> Option<(RunField, Kind)> {
-        ItemColumns.field(name)
-    }
-
-    fn statuses(&self, field: &RunField, name: &str) -> Result<Vec<String>, String> {
-        RunFields.statuses(field, name)
     }
 }
 
@@ -366,7 +331,7 @@ pub(crate) async fn list(
         }
         items.push(projection.of(value, &[]));
     }
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `GET /v1/batches/{id}`.
@@ -404,7 +369,7 @@ pub(crate) async fn list_items(
         let value = front.show_item(&asker, batch.handle, run, nth, &embeds).await?;
         items.push(projection.of(value, &embeds));
     }
-    Ok(query.page(&leaf, &listing, IN_ORDER, items))
+    Ok(query.page(&leaf, IN_ORDER, items))
 }
 
 /// `GET /v1/batches/{batch_id}/items/{id}`.

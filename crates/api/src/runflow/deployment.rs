@@ -10,13 +10,13 @@ use service::{Deployment, DeploymentDraft, DeploymentHead, Refusal};
 use super::asker::{Asker, Named};
 use super::dispatch::{self, segments};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::slug;
 use super::problem::Problem;
 use super::repeat::Once;
 use super::run::NEWEST;
 use super::view::time;
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// Most characters in a name.
 const NAME_MAX: usize = 255;
@@ -110,7 +110,7 @@ pub(crate) async fn list(
     if !MEMBERS.iter().any(|name| *name != "name" && projection.shows(name)) {
         let leaf = page_of(&listing, all);
         let items = leaf.entries.iter().map(|head| projection.of(head_value(&asker, head), &[])).collect();
-        return Ok(query.page(&leaf, &listing, NEWEST, items));
+        return Ok(query.page(&leaf, NEWEST, items));
     }
     let leaf = page_that_fits(listing.clone(), all);
     let mut items = Vec::with_capacity(leaf.entries.len());
@@ -119,7 +119,7 @@ pub(crate) async fn list(
         let whole = front.service.deployment(&asker.caller, &asker.choice, head.id).await?;
         items.push(projection.of(deployment_value(&whole), &[]));
     }
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 fn page_of(listing: &Listing<DeploymentField>, all: Vec<DeploymentHead>) -> Leaf<DeploymentHead> {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::evaluation::{
     Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report,
 };
-use domain::filter::{Expr, Fields, Kind, Listing, Value as FilterValue};
+use domain::filter::{Expr, Listing, Value as FilterValue};
 use domain::id::{self, EvaluationId, RunId};
 use domain::image::FileName;
 use domain::request::{Face, From, Source};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::asker::{Asker, Named};
 use super::dispatch::FACE;
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::media::Resolved;
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
@@ -25,7 +25,7 @@ use super::reference::{ACTIVE_CLASS, action};
 use super::repeat::Once;
 use super::run::{NEWEST, with_ending};
 use super::view::{maybe_time, time};
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// Most pictures that one is held against.
 const REFERENCES_MAX: usize = 4;
@@ -39,7 +39,7 @@ const REASON_MAX: usize = 2000;
 const FIRST_JUDGE: u32 = 10_000;
 
 runflow_fields! {
-    EvaluationColumns: EvaluationField {
+    EvaluationFields: EvaluationField, statuses: evaluation_statuses {
         "id" => EvaluationField::Id, Id;
         "status_code" => EvaluationField::Status, Status;
         "created_at" => EvaluationField::CreatedAt, Time;
@@ -55,25 +55,11 @@ runflow_fields! {
     }
 }
 
-/// What evaluations are asked for by: the columns, with the statuses there are.
-struct EvaluationFields;
-
-impl Fields for EvaluationFields {
-    type Field = EvaluationField;
-
-    fn names(&self) -> &[&'static str] {
-        EvaluationColumns.names()
-    }
-
-    fn field(&self, name: &str) -> Option<(EvaluationField, Kind)> {
-        EvaluationColumns.field(name)
-    }
-
-    fn statuses(&self, _: &EvaluationField, name: &str) -> Result<Vec<String>, String> {
-        match EvaluationStatus::parse(name) {
-            Some(status) => Ok(vec![status.as_str().to_owned()]),
-            None => Err("one of `pending`, `running`, `completed`, `failed`".to_owned()),
-        }
+/// The statuses there are have the store's names.
+fn evaluation_statuses(name: &str) -> Result<Vec<String>, String> {
+    match EvaluationStatus::parse(name) {
+        Some(status) => Ok(vec![status.as_str().to_owned()]),
+        None => Err("one of `pending`, `running`, `completed`, `failed`".to_owned()),
     }
 }
 
@@ -340,7 +326,7 @@ impl Front {
         for evaluation in &leaf.entries {
             items.push(projection.of(self.show_evaluation(evaluation, &embeds).await?, &embeds));
         }
-        Ok(query.page(&leaf, &listing, NEWEST, items))
+        Ok(query.page(&leaf, NEWEST, items))
     }
 
     async fn give_feedback(

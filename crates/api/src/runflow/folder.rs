@@ -11,18 +11,18 @@ use service::{FolderChange, FolderField};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::problem::Problem;
 use super::repeat::Once;
 use super::run::NEWEST;
 use super::view::time;
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// How long a folder's name may be, in characters.
 const NAME: std::ops::RangeInclusive<usize> = 1..=255;
 
 runflow_fields! {
-    FolderColumns: FolderField {
+    FolderFields: FolderField {
         "id" => FolderField::Id, Id;
         "name" => FolderField::Name, Text;
         "parent_id" => FolderField::Parent, Id;
@@ -53,12 +53,12 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&FolderColumns, NEWEST)?;
+    let listing = query.listing(&FolderFields, NEWEST)?;
     let projection = query.projection(NAMES)?;
     query.embeds(&[])?;
     let leaf = front.service.list_folders(&asker.caller, &asker.choice, &listing).await?;
     let items = leaf.entries.iter().map(|folder| projection.of(folder_value(folder), &[])).collect();
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `POST /v1/asset-folders`.

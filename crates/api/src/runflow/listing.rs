@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use domain::filter::Cursor;
 use domain::filter::{
-    BadSort, Direction, Fields, Leaf, Listing, Mark, Refused, Sort, bind, names, parse, sort_by,
+    BadSort, Cursor, Direction, Fields, Leaf, Listing, Mark, Refused, Sort, bind, names, parse, sort_by,
 };
 use serde_json::{Map, Value, json};
 
@@ -64,7 +63,7 @@ impl ListQuery {
         let order = self.sort_by.as_deref().unwrap_or(usual);
         let sorts: Vec<Sort<S::Field>> =
             sort_by(order, fields).map_err(|bad: BadSort| Problem::parameter("sort_by", bad.to_string()))?;
-        let mark = Mark::of([self.q.as_deref().unwrap_or_default(), order]);
+        let mark = self.mark(usual);
         let backwards = self.walks_back()?;
         let from = match &self.pq {
             None => None,
@@ -113,17 +112,14 @@ impl ListQuery {
         Ok(embeds.map_err(|unknown| Problem::parameter("embed", unknown.to_string()))?.unwrap_or_default())
     }
 
+    /// What cursors of this list are marked with, so that another list's are told apart.
+    fn mark(&self, usual: &str) -> Mark {
+        Mark::of([self.q.as_deref().unwrap_or_default(), self.sort_by.as_deref().unwrap_or(usual)])
+    }
+
     /// The page of a list: its entries as they are shown, and where it goes on.
-    pub(crate) fn page<T, F>(
-        &self,
-        leaf: &Leaf<T>,
-        listing: &Listing<F>,
-        usual: &str,
-        items: Vec<Value>,
-    ) -> PageBody {
-        let _ = listing;
-        let order = self.sort_by.as_deref().unwrap_or(usual);
-        let mark = Mark::of([self.q.as_deref().unwrap_or_default(), order]);
+    pub(crate) fn page<T>(&self, leaf: &Leaf<T>, usual: &str, items: Vec<Value>) -> PageBody {
+        let mark = self.mark(usual);
         let written = |cursor: &Option<Cursor>| cursor.as_ref().map(|cursor| cursor.write(mark));
         PageBody { items, next: written(&leaf.next), previous: written(&leaf.previous) }
     }
@@ -190,11 +186,11 @@ impl IntoResponse for PageBody {
     }
 }
 
-/// The fields of a noun for a list: a table of wire names.
-#[macro_export]
+/// The fields of a noun for a list: a table of wire names, and a function that knows the dialect's names of statuses where those
+/// are not the store's.
 macro_rules! runflow_fields {
-    ($name:ident: $field:ty { $($wire:literal => $variant:expr, $kind:ident;)+ }) => {
-        pub(crate) struct $name;
+    ($name:ident: $field:ty $(, statuses: $statuses:path)? { $($wire:literal => $variant:expr, $kind:ident;)+ }) => {
+        struct $name;
 
         impl ::domain::filter::Fields for $name {
             type Field = $field;
@@ -209,6 +205,11 @@ macro_rules! runflow_fields {
                     _ => None,
                 }
             }
+
+            $(fn statuses(&self, _: &$field, name: &str) -> Result<Vec<String>, String> {
+                $statuses(name)
+            })?
         }
     };
 }
+pub(crate) use runflow_fields;

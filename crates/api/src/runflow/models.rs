@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::asker::Asker;
 use super::dispatch::segments;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::{self, Creator, FieldError, Model, Price};
 use super::problem::Problem;
 use super::view::time;
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// What models are asked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ pub(crate) async fn list(
     let all: Vec<Model> = model::all().iter().cloned().chain(own).collect();
     let leaf = listing.of_all(all, |model| model.id, value_of);
     let items = leaf.entries.iter().map(|model| projection.of(model_value(&front, model), &[])).collect();
-    Ok(query.page(&leaf, &listing, USUAL, items))
+    Ok(query.page(&leaf, USUAL, items))
 }
 
 /// `GET /v1/public/models`: for everybody, whatever the filter says.
@@ -217,7 +217,7 @@ pub(crate) async fn list_public(State(front): State<Front>, query: ListQuery) ->
         projection.of(value, &[])
     };
     let items = leaf.entries.iter().map(shown).collect();
-    Ok(query.page(&leaf, &listing, USUAL, items))
+    Ok(query.page(&leaf, USUAL, items))
 }
 
 /// `GET /v1/model-creators`.
@@ -239,7 +239,7 @@ pub(crate) async fn list_creators(
     let leaf = listing.of_all(model::creators().to_vec(), |creator| creator.id, value);
     let shown = |creator: &Creator| projection.of(creator_value(&front, creator, &embeds), &embeds);
     let items = leaf.entries.iter().map(shown).collect();
-    Ok(query.page(&leaf, &listing, USUAL, items))
+    Ok(query.page(&leaf, USUAL, items))
 }
 
 /// `GET /v1/models/{owner}/{slug}`, the slug of any depth; and the examples of models, whose addresses win over it.
@@ -338,5 +338,5 @@ async fn list_examples(
     let leaf = listing.of_all(all, |(model, nth)| model.example_id(*nth), value);
     let items =
         leaf.entries.iter().map(|(model, nth)| projection.of(example_value(model, *nth), &[])).collect();
-    Ok(query.page(&leaf, &listing, IN_ORDER, items))
+    Ok(query.page(&leaf, IN_ORDER, items))
 }

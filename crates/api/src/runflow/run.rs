@@ -15,17 +15,17 @@ use service::{EvaluationField, ListedStep, LogField, RunField, StepField, part_n
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, PageBody, Projection};
+use super::listing::{ListQuery, PageBody, Projection, runflow_fields};
 use super::model;
 use super::problem::Problem;
 use super::view::{maybe_time, object, time};
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// The usual order of lists.
 pub(crate) const NEWEST: &str = "created_at:desc";
 
 runflow_fields! {
-    RunColumns: RunField {
+    RunFields: RunField, statuses: run_statuses {
         "id" => RunField::Id, Id;
         "status_code" => RunField::Status, Status;
         "created_at" => RunField::CreatedAt, Time;
@@ -40,39 +40,25 @@ runflow_fields! {
     }
 }
 
-/// What runs are asked for by: the columns, with this dialect's names of statuses.
-pub(crate) struct RunFields;
-
-impl domain::filter::Fields for RunFields {
-    type Field = RunField;
-
-    fn names(&self) -> &[&'static str] {
-        RunColumns.names()
-    }
-
-    fn field(&self, name: &str) -> Option<(RunField, domain::filter::Kind)> {
-        RunColumns.field(name)
-    }
-
-    fn statuses(&self, _: &RunField, name: &str) -> Result<Vec<String>, String> {
-        let statuses: &[Status] = match name {
-            "queued" => &[Status::Queued],
-            // Handing over takes no time here.
-            "dispatching" | "partial_succeeded" => &[],
-            "running" => &[Status::Running, Status::InReview],
-            "succeeded" => &[Status::Succeeded],
-            "failed" => &[Status::Failed, Status::Unpaid],
-            "canceled" | "cancelled" => &[Status::Cancelled],
-            _ => {
-                return Err(
-                    "one of `queued`, `dispatching`, `running`, `succeeded`, `partial_succeeded`, `failed`, \
-                            `canceled`"
-                        .to_owned(),
-                );
-            }
-        };
-        Ok(statuses.iter().map(|status| status.as_str().to_owned()).collect())
-    }
+/// The store's names of what this dialect calls so.
+pub(crate) fn run_statuses(name: &str) -> Result<Vec<String>, String> {
+    let statuses: &[Status] = match name {
+        "queued" => &[Status::Queued],
+        // Handing over takes no time here.
+        "dispatching" | "partial_succeeded" => &[],
+        "running" => &[Status::Running, Status::InReview],
+        "succeeded" => &[Status::Succeeded],
+        "failed" => &[Status::Failed, Status::Unpaid],
+        "canceled" | "cancelled" => &[Status::Cancelled],
+        _ => {
+            return Err(
+                "one of `queued`, `dispatching`, `running`, `succeeded`, `partial_succeeded`, `failed`, \
+                        `canceled`"
+                    .to_owned(),
+            );
+        }
+    };
+    Ok(statuses.iter().map(|status| status.as_str().to_owned()).collect())
 }
 
 /// Every name of a run, in the order they are shown.
@@ -430,7 +416,7 @@ pub(crate) async fn list(
     for run in &leaf.entries {
         items.push(front.project_run(&asker, run, &embeds, &projection).await?);
     }
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `GET /v1/runs/{id}`.
@@ -454,7 +440,7 @@ impl Front {
 }
 
 runflow_fields! {
-    LogColumns: LogField {
+    LogFields: LogField {
         "id" => LogField::Id, Id;
         "run_id" => LogField::Run, Id;
         "level_code" => LogField::Level, Text;
@@ -465,7 +451,7 @@ runflow_fields! {
 }
 
 runflow_fields! {
-    NodeColumns: StepField {
+    NodeFields: StepField {
         "id" => StepField::Id, Id;
         "run_id" => StepField::Run, Id;
         "created_at" => StepField::CreatedAt, Time;
@@ -524,7 +510,7 @@ pub(crate) async fn list_logs(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&LogColumns, OLDEST_LINES)?;
+    let listing = query.listing(&LogFields, OLDEST_LINES)?;
     let (projection, embeds) = (query.projection(LOG_NAMES)?, query.embeds(&["run"])?);
     let of = named.id_or_any(0, "run_id")?;
     let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
@@ -537,7 +523,7 @@ pub(crate) async fn list_logs(
         }
         items.push(projection.of(value, &embeds));
     }
-    Ok(query.page(&leaf, &listing, OLDEST_LINES, items))
+    Ok(query.page(&leaf, OLDEST_LINES, items))
 }
 
 /// `GET /v1/runs/{run_id}/logs/{id}`; the run may be `any`.
@@ -566,13 +552,13 @@ pub(crate) async fn list_nodes(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&NodeColumns, FIRST_NODES)?;
+    let listing = query.listing(&NodeFields, FIRST_NODES)?;
     let projection = query.projection(NODE_NAMES)?;
     query.embeds(&[])?;
     let of = named.id_or_any(0, "run_id")?;
     let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
     let items = leaf.entries.iter().map(|step| projection.of(node_value(step), &[])).collect();
-    Ok(query.page(&leaf, &listing, FIRST_NODES, items))
+    Ok(query.page(&leaf, FIRST_NODES, items))
 }
 
 /// `GET /v1/runs/{run_id}/node-runs/{id}`; the run may be `any`.

@@ -9,18 +9,18 @@ use service::SecretField;
 
 use super::asker::{Asker, Named};
 use super::form::{Form, MaybeForm};
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::problem::Problem;
 use super::repeat::{Once, ShownOnce};
 use super::run::NEWEST;
 use super::view::{maybe_time, time};
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// How long a label may be, in characters.
 const LABEL: std::ops::RangeInclusive<usize> = 0..=255;
 
 runflow_fields! {
-    SecretColumns: SecretField {
+    SecretFields: SecretField {
         "id" => SecretField::Id, Id;
         "label" => SecretField::Label, Text;
         "key_prefix" => SecretField::Prefix, Text;
@@ -62,12 +62,12 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&SecretColumns, NEWEST)?;
+    let listing = query.listing(&SecretFields, NEWEST)?;
     let projection = query.projection(NAMES)?;
     query.embeds(&[])?;
     let leaf = front.service.list_callback_secrets(&asker.caller, &asker.choice, &listing).await?;
     let items = leaf.entries.iter().map(|secret| projection.of(secret_value(secret), &[])).collect();
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `POST /v1/callback-secrets`: the secret itself is in this answer and never again.

@@ -21,14 +21,14 @@ use super::callback::payload;
 use super::dispatch::FACE;
 use super::event::{kinds_of, name_of};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::reference::event_codes;
 use super::repeat::{Once, ShownOnce};
 use super::run::{NEWEST, sort};
 use super::view::{maybe_time, time};
-use crate::{Front, runflow_fields};
+use crate::Front;
 
 /// Longest address, in characters.
 const ADDRESS_MAX: usize = 2048;
@@ -38,7 +38,7 @@ const SECRET_MAX: usize = 255;
 const EMBEDDED_MAX: u32 = 50;
 
 runflow_fields! {
-    WebhookColumns: SubscriptionField {
+    WebhookFields: SubscriptionField {
         "id" => SubscriptionField::Id, Id;
         "url" => SubscriptionField::Address, Text;
         "disabled_at" => SubscriptionField::DisabledAt, Time;
@@ -49,7 +49,7 @@ runflow_fields! {
 }
 
 runflow_fields! {
-    DeliveryColumns: DeliveryField {
+    DeliveryFields: DeliveryField, statuses: delivery_kinds {
         "id" => DeliveryField::Id, Id;
         "webhook_id" => DeliveryField::Subscription, Id;
         "event_type_code" => DeliveryField::Kind, Status;
@@ -57,30 +57,16 @@ runflow_fields! {
     }
 }
 
-/// What deliveries are asked for by: the columns, with this dialect's names of events.
-struct DeliveryFields;
-
-impl domain::filter::Fields for DeliveryFields {
-    type Field = DeliveryField;
-
-    fn names(&self) -> &[&'static str] {
-        DeliveryColumns.names()
-    }
-
-    fn field(&self, name: &str) -> Option<(DeliveryField, domain::filter::Kind)> {
-        DeliveryColumns.field(name)
-    }
-
-    fn statuses(&self, _: &DeliveryField, name: &str) -> Result<Vec<String>, String> {
-        match kinds_of(name) {
-            Some(kinds) => Ok(kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
-            None => Err(format!("one of {}", known_events())),
-        }
+/// The store's names of what this dialect calls so.
+fn delivery_kinds(name: &str) -> Result<Vec<String>, String> {
+    match kinds_of(name) {
+        Some(kinds) => Ok(kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
+        None => Err(format!("one of {}", known_events())),
     }
 }
 
 runflow_fields! {
-    AttemptColumns: AttemptField {
+    AttemptFields: AttemptField {
         "id" => AttemptField::Id, Id;
         "attempt_number" => AttemptField::Number, Number;
         "status_code" => AttemptField::HttpStatus, Number;
@@ -218,14 +204,14 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&WebhookColumns, NEWEST)?;
+    let listing = query.listing(&WebhookFields, NEWEST)?;
     let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["deliveries"])?);
     let leaf = front.service.list_subscriptions(&asker.caller, &asker.choice, &listing).await?;
     let mut items = Vec::with_capacity(leaf.entries.len());
     for subscription in &leaf.entries {
         items.push(projection.of(front.show_webhook(&asker, subscription, &embeds).await?, &embeds));
     }
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 impl Front {
@@ -372,7 +358,7 @@ pub(crate) async fn list_deliveries(
     for delivery in &leaf.entries {
         items.push(projection.of(front.show_delivery(&asker, delivery, &embeds).await?, &embeds));
     }
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `GET /v1/webhooks/{webhook_id}/deliveries/{id}`, with its attempts; the webhook may be `any`.
@@ -419,7 +405,7 @@ pub(crate) async fn list_attempts(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&AttemptColumns, NEWEST)?;
+    let listing = query.listing(&AttemptFields, NEWEST)?;
     let (projection, embeds) = (query.projection(ATTEMPT_NAMES)?, query.embeds(&["delivery"])?);
     let of = parents(&front, &asker, &named).await?;
     let leaf = front.service.list_attempts(&asker.caller, &asker.choice, of, &listing).await?;
@@ -427,7 +413,7 @@ pub(crate) async fn list_attempts(
     for listed in &leaf.entries {
         items.push(projection.of(front.show_attempt(&asker, listed, &embeds).await?, &embeds));
     }
-    Ok(query.page(&leaf, &listing, NEWEST, items))
+    Ok(query.page(&leaf, NEWEST, items))
 }
 
 /// `GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/attempts/{id}`; both may be `any`.
