@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use domain::batch::{Batch, BatchEnd};
+use domain::batch::{Batch, BatchEnd, BatchStatus};
 use domain::filter::{Expr, Kind, Listing, Value as FilterValue};
 use domain::request::Origin;
 use domain::run::{Run, State as RunState, Status};
@@ -125,10 +125,9 @@ pub(crate) const fn end_of(end: BatchEnd) -> &'static str {
 
 /// Where a batch stands, in this dialect.
 fn status_of_batch(batch: &Batch) -> &'static str {
-    match batch.end() {
-        Some(end) => end_of(end),
-        None if batch.counts.in_status(Status::Queued) == batch.runs => "queued",
-        None => "running",
+    match batch.status() {
+        BatchStatus::Ended(end) => end_of(end),
+        status => status.as_str(),
     }
 }
 
