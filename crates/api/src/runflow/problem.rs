@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use service::{Refusal, Thing};
 
-use super::model::{FieldError, Loc};
+use super::model::FieldError;
 use crate::body::BodyFault;
 use crate::cause::Cause;
 use crate::observe::chain;
@@ -46,15 +46,12 @@ impl Problem {
 
     /// These fields are wrong.
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+        let errors: Vec<Value> = errors.into_iter().map(|error| json!(error)).collect();
         let message = match errors.first() {
-            Some(first) => format!("Request validation failed: {}.", said(first)),
+            Some(first) => format!("Request validation failed: {}.", said(first, None)),
             None => "Request validation failed.".to_owned(),
         };
-        let errors = errors.into_iter().map(|error| json!(error)).collect();
-        Self {
-            errors: Some(errors),
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", message)
-        }
+        Self { errors: Some(errors), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, INVALID, message) }
     }
 
     /// One parameter of the query is wrong.
@@ -68,7 +65,7 @@ impl Problem {
         let error = FieldError::new(["body"], "value_error", message.clone());
         Self {
             errors: Some(vec![json!(error)]),
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", sentence(&message))
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, INVALID, sentence(&message))
         }
     }
 
@@ -77,7 +74,7 @@ impl Problem {
         let error = json!({ "loc": ["path"], "msg": message, "type": "conflict", "error_type": "conflict" });
         Self {
             errors: Some(vec![error]),
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", sentence(message))
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, INVALID, sentence(message))
         }
     }
 
@@ -126,7 +123,7 @@ impl Problem {
             }
         }
         if let Some(first) = self.errors.iter().flatten().next().filter(|_| self.code == INVALID) {
-            self.message = format!("Request validation failed: {}.", told(first));
+            self.message = format!("Request validation failed: {}.", said(first, None));
         }
         self
     }
@@ -138,24 +135,7 @@ impl Problem {
 
     /// What is wrong with the element of a batch at that place, in one sentence.
     pub(crate) fn explained(&self, nth: usize) -> String {
-        let faults: Vec<String> = self
-            .errors
-            .iter()
-            .flatten()
-            .map(|error| {
-                let way: Vec<String> = error["loc"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
-                    .collect();
-                let mut way = way;
-                if way.len() >= 2 {
-                    way.insert(2, nth.to_string());
-                }
-                format!("{}: {}", way.join("."), error["msg"].as_str().unwrap_or_default())
-            })
-            .collect();
+        let faults: Vec<String> = self.errors.iter().flatten().map(|error| said(error, Some(nth))).collect();
         if faults.is_empty() { self.message.clone() } else { faults.join("; ") }
     }
 
@@ -165,24 +145,14 @@ impl Problem {
     }
 }
 
-/// `input.image_url: Field required`.
-fn said(error: &FieldError) -> String {
-    let way: Vec<String> = error
-        .loc
-        .iter()
-        .map(|part| match part {
-            Loc::Key(key) => key.clone(),
-            Loc::Index(index) => index.to_string(),
-        })
-        .collect();
-    format!("{}: {}", way.join("."), error.msg)
-}
-
-/// The same of an error as it is written.
-fn told(error: &Value) -> String {
+/// `input.image_url: Field required`; of the element of a batch at that place, `body.input.3.image_url: Field required`.
+fn said(error: &Value, nth: Option<usize>) -> String {
     let way = error["loc"].as_array().into_iter().flatten();
-    let way: Vec<String> =
+    let mut way: Vec<String> =
         way.map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned)).collect();
+    if let Some(nth) = nth.filter(|_| way.len() >= 2) {
+        way.insert(2, nth.to_string());
+    }
     format!("{}: {}", way.join("."), error["msg"].as_str().unwrap_or_default())
 }
 
