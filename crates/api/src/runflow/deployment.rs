@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use service::{Deployment, DeploymentDraft, DeploymentHead, Refusal};
 
 use super::asker::{Asker, Named};
-use super::dispatch::{self, segments};
+use super::dispatch;
 use super::form::Form;
 use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::slug;
 use super::problem::Problem;
 use super::repeat::Once;
 use super::run::NEWEST;
+use super::target::segments;
 use super::view::time;
 use crate::Front;
 

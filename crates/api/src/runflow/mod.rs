@@ -5,6 +5,7 @@ pub(crate) mod asker;
 pub(crate) mod asset;
 pub(crate) mod batch;
 pub(crate) mod callback;
+pub(crate) mod commission;
 pub(crate) mod cors;
 pub(crate) mod deployment;
 pub(crate) mod dispatch;
@@ -21,9 +22,11 @@ pub(crate) mod problem;
 pub(crate) mod rate;
 pub(crate) mod reference;
 pub(crate) mod repeat;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod status;
+pub(crate) mod target;
 pub(crate) mod upload;
 pub(crate) mod view;
 pub(crate) mod webhook;
@@ -125,7 +128,7 @@ fn router(front: Front) -> Router {
         .route("/v1/runs/{id}/evaluations/{part}/feedback", patch(evaluation::feedback_of_run))
         .route("/v1/runs/{id}/cancellation", post(run::cancel))
         .route("/v1/admin/runs/{id}/cancellation", post(run::cancel_as_admin))
-        .route("/v1/runs/{id}/reruns", post(dispatch::rerun))
+        .route("/v1/runs/{id}/reruns", post(rerun::rerun))
         .route("/v1/batches", get(batch::list))
         .route("/v1/batches/{id}", get(batch::show))
         .route("/v1/batches/{id}/items", get(batch::list_items))

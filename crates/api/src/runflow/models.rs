@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::asker::Asker;
-use super::dispatch::segments;
 use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::{self, Creator, FieldError, Model, Price};
 use super::problem::Problem;
+use super::target::{Target, segments};
 use super::view::time;
 use crate::Front;
 
@@ -96,8 +96,6 @@ const NAMES: &[&str] = &[
     "inputs",
     "outputs",
 ];
-/// What the anonymous catalogue does not tell.
-const PRIVATE: &[&str] = &["org_id", "is_public", "created_by", "deleted_at", "deleted_by"];
 const CREATOR_NAMES: &[&str] = &[
     "id",
     "slug",
@@ -161,7 +159,7 @@ impl Front {
         let price = match model.price {
             Some(price) => price,
             None => {
-                let target = super::dispatch::Target::of(model);
+                let target = Target::of(model);
                 Price(u64::from(self.price_of(&target)).saturating_mul(self.settings.credit_micros))
             }
         };
@@ -209,13 +207,7 @@ pub(crate) async fn list_public(State(front): State<Front>, query: ListQuery) ->
     let projection = query.projection(NAMES)?;
     query.embeds(&[])?;
     let leaf = listing.of_all(model::all().to_vec(), |model| model.id, value_of);
-    let shown = |model: &Model| {
-        let mut value = model_value(&front, model);
-        if let Some(members) = value.as_object_mut() {
-            members.retain(|name, _| !PRIVATE.contains(&name.as_str()));
-        }
-        projection.of(value, &[])
-    };
+    let shown = |model: &Model| projection.of(model::for_anybody(model_value(&front, model)), &[]);
     let items = leaf.entries.iter().map(shown).collect();
     Ok(query.page(&leaf, USUAL, items))
 }

@@ -239,7 +239,7 @@ pub(super) fn names_media(key: &str) -> bool {
 }
 
 /// The value at the end of a way.
-pub(super) fn get<'a>(value: &'a Value, path: &[Loc]) -> Option<&'a Value> {
+pub fn get<'a>(value: &'a Value, path: &[Loc]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, part| match part {
         Loc::Key(key) => value.get(key),
         Loc::Index(index) => value.get(index),

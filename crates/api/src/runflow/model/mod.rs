@@ -25,10 +25,10 @@ pub use check::{Checked, unfold, validate};
 pub use example::Example;
 pub use field::{FieldError, Loc};
 pub use input::{Input, Kind, Output, Validator};
-pub use media::{Data, Found, Media, MediaRules, media, media_in, put};
+pub use media::{Data, Found, Media, MediaRules, get, media, media_in, put};
 pub use plan::{Further, Plan, Source, Unfilled, plan};
 pub use price::Price;
-pub use view::{creator_json, example_json, model_json, public_model_json};
+pub use view::{creator_json, example_json, for_anybody, model_json};
 pub use workflow::{slug, slugs, workflow_model};
 
 /// Who made models: the part of a model's id before the first slash.

@@ -79,26 +79,13 @@ impl Plan {
 
     /// The steps with the hashes of the further pictures, by their placeholders.
     pub fn filled(&self, hashes: &BTreeMap<String, ContentHash>) -> Result<Vec<Step>, Unfilled> {
-        let mut steps = self.steps.clone();
-        for further in &self.further {
-            let hash = hashes
-                .get(further.placeholder)
-                .ok_or_else(|| Unfilled(further.placeholder.to_owned()))?
-                .to_string();
-            for step in &mut steps {
-                fill(&mut step.settings, further.placeholder, &hash);
-            }
+        let mut texts = BTreeMap::new();
+        for Further { placeholder, .. } in &self.further {
+            let hash = hashes.get(*placeholder).ok_or_else(|| Unfilled((*placeholder).to_owned()))?;
+            texts.insert(*placeholder, hash.to_string());
         }
-        Ok(steps)
-    }
-}
-
-fn fill(value: &mut Value, placeholder: &str, hash: &str) {
-    match value {
-        Value::String(text) if text == placeholder => hash.clone_into(text),
-        Value::Array(list) => list.iter_mut().for_each(|item| fill(item, placeholder, hash)),
-        Value::Object(map) => map.values_mut().for_each(|item| fill(item, placeholder, hash)),
-        _ => {}
+        let texts = texts.iter().map(|(placeholder, hash)| (*placeholder, hash.as_str())).collect();
+        Ok(domain::request::filled(&self.steps, &texts))
     }
 }
 

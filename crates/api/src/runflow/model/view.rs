@@ -61,9 +61,8 @@ pub fn model_json(model: &Model, org: Option<OrgId>, saved_at: Option<&str>) -> 
     })
 }
 
-/// A model as anybody may see it.
-pub fn public_model_json(model: &Model, saved_at: Option<&str>) -> Value {
-    let mut value = model_json(model, None, saved_at);
+/// What anybody may see of a model as the wire has it.
+pub fn for_anybody(mut value: Value) -> Value {
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|name, _| !NOT_PUBLIC.contains(&name.as_str()));
     }
@@ -175,7 +174,7 @@ mod tests {
         let model = find("runflow", "outpaint").expect("a model");
         let value = model_json(model, None, Some("2026-05-06T10:00:00Z"));
         assert_eq!(names(&value).len(), 37);
-        assert_eq!(names(&public_model_json(model, None)).len(), 32);
+        assert_eq!(names(&for_anybody(model_json(model, None, None))).len(), 32);
         assert_eq!(names(&value["inputs"][0]).len(), 15);
         assert_eq!(names(&value["outputs"][0]).len(), 11);
         assert_eq!(names(&example_json(model, 0, &model.examples[0])).len(), 20);
