@@ -17,6 +17,7 @@ mod openapi;
 mod operations;
 mod pages;
 mod paths;
+mod repeat;
 pub mod runflow;
 mod serve;
 mod tls;

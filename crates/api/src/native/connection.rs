@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use super::asker::{Asker, Named, OrgParam};
 use super::page::{Listing, PageParams, PageView, Paging};
 use super::problem::{Fault, Problem};
-use super::repeat::ShownOnce;
 use super::sent::Sent;
 use crate::form::Query;
+use crate::repeat::ShownOnce;
 
 /// A device or key that acts for somebody.
 #[derive(Serialize, ToSchema)]

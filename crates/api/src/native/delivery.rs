@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::asker::{Asker, Named, OrgParam};
 use super::page::{Listing, PageParams, PageView, Paging};
 use super::problem::{Fault, Problem};
-use super::repeat::ShownOnce;
 use crate::form::{Pairs, Query};
+use crate::repeat::ShownOnce;
 
 /// An event on its way to one address.
 #[derive(Serialize, ToSchema)]

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 use super::asker::{Asker, Named, OrgParam};
 use super::page::{Listing, PageParams, PageView, Paging};
 use super::problem::Problem;
-use super::repeat::ShownOnce;
 use super::sent::Sent;
 use crate::hosts::SignInUrl;
+use crate::repeat::ShownOnce;
 
 /// A user within an organization.
 #[derive(Serialize, ToSchema)]

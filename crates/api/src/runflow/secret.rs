@@ -11,10 +11,11 @@ use super::asker::{Asker, Named};
 use super::form::{Form, MaybeForm};
 use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::problem::Problem;
-use super::repeat::{Once, ShownOnce};
+use super::repeat::Once;
 use super::run::NEWEST;
 use super::view::{maybe_time, time};
 use crate::Front;
+use crate::repeat::ShownOnce;
 
 /// How long a label may be, in characters.
 const LABEL: std::ops::RangeInclusive<usize> = 0..=255;

@@ -25,10 +25,11 @@ use super::listing::{ListQuery, PageBody, runflow_fields};
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::reference::event_codes;
-use super::repeat::{Once, ShownOnce};
+use super::repeat::Once;
 use super::run::{NEWEST, sort};
 use super::view::{maybe_time, time};
 use crate::Front;
+use crate::repeat::ShownOnce;
 
 /// Longest address, in characters.
 const ADDRESS_MAX: usize = 2048;
