@@ -1,8 +1,6 @@
 //! One server, its administrator's session, and what happens beside the wire.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +17,9 @@ use store_sqlite::{Sqlite, SystemClock};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+pub use crate::png::broken;
+pub use crate::raw::Raw;
+use crate::raw::send;
 use crate::support::{PATIENCE, Server, Session, credentials};
 
 /// The client id every client has built in.
@@ -42,28 +43,6 @@ impl Deref for House {
 
     fn deref(&self) -> &Session {
         &self.session
-    }
-}
-
-/// An answer, byte for byte.
-#[derive(Clone, Debug)]
-pub struct Raw {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Raw {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
@@ -96,20 +75,7 @@ impl House {
 
     /// Sends a request as it is, and reads the answer to its end.
     pub fn send_bare(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Raw {
-        let at = self.base.trim_start_matches("http://");
-        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n");
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if method == "POST" {
-            request.push_str(&format!("content-length: {}\r\n", body.len()));
-        }
-        let mut stream = TcpStream::connect(at).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-        stream.write_all(&[request.as_bytes(), b"\r\n", body].concat()).expect("it reads");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("it answers");
-        parse(&bytes)
+        send(&self.base, method, path, headers, body)
     }
 
     /// A form, posted without a token.
@@ -396,26 +362,6 @@ pub fn picture(name: &str) -> Vec<u8> {
     [small().as_slice(), name.as_bytes()].concat()
 }
 
-/// A PNG that is whole, but for pixels that cannot be unpacked: that is found out only when it is worked on.
-pub fn broken() -> Vec<u8> {
-    let header = [0, 0, 0, 2, 0, 0, 0, 2, 8, 2, 0, 0, 0];
-    let chunks = [(b"IHDR", &header[..]), (b"IDAT", b"no such stream of bytes"), (b"IEND", b"")];
-    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (name, content) in chunks {
-        let named = [name.as_slice(), content].concat();
-        bytes.extend_from_slice(&(content.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&named);
-        bytes.extend_from_slice(&crc32(&named).to_be_bytes());
-    }
-    bytes
-}
-
-/// CRC-32 as PNG uses it (ISO 3309).
-fn crc32(bytes: &[u8]) -> u32 {
-    let bit = |crc: u32, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
-    !bytes.iter().fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), bit))
-}
-
 fn small() -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/files/orientation-1.jpg")).expect("a file")
 }
@@ -459,35 +405,4 @@ pub fn is_error(answer: &Raw, status: u16, reason: &str, path: &str) {
     assert!(error["message"].is_string());
     let time = error["timestamp"].as_str().expect("a time");
     assert!(shaped(time, "0000-00-00T00:00:00.000+00:00"), "{time}");
-}
-
-fn parse(bytes: &[u8]) -> Raw {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an end of the head");
-    let head = String::from_utf8(bytes[..end].to_vec()).expect("text");
-    let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut answer = Raw { status, headers, body: bytes[end + 4..].to_vec() };
-    if answer.header("transfer-encoding") == Some("chunked") {
-        answer.body = unchunk(&answer.body);
-    }
-    answer
-}
-
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk");
-        let size =
-            std::str::from_utf8(&rest[..end]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
-        let size = size.expect("a chunk's size");
-        if size == 0 {
-            return body;
-        }
-        body.extend_from_slice(&rest[end + 2..][..size]);
-        rest = &rest[end + 2 + size + 2..];
-    }
 }

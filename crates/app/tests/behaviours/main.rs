@@ -10,6 +10,10 @@ mod house;
 mod images;
 mod lists;
 mod money;
+#[path = "../e2e/png.rs"]
+mod png;
+#[path = "../e2e/raw.rs"]
+mod raw;
 mod results;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the whole house, which use the rest")]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::png::png;
 use crate::support::{Answer, Server, Session, sample};
 
 /// The vendor's error object, with a message that says something.
@@ -22,28 +23,9 @@ fn refused(answer: &Answer, status: u16) -> String {
 
 /// A PNG header that promises 30,000 by 30,000 pixels.
 fn huge_png() -> Vec<u8> {
-    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut header = b"IHDR".to_vec();
-    header.extend_from_slice(&30_000u32.to_be_bytes());
-    header.extend_from_slice(&30_000u32.to_be_bytes());
-    header.extend_from_slice(&[8, 6, 0, 0, 0]);
-    png.extend_from_slice(&13u32.to_be_bytes());
-    png.extend_from_slice(&header);
-    png.extend_from_slice(&crc32(&header).to_be_bytes());
-    png.extend_from_slice(&[0, 0, 0, 0]);
-    png.extend_from_slice(b"IEND");
-    png.extend_from_slice(&crc32(b"IEND").to_be_bytes());
-    png
-}
-
-/// CRC-32 as PNG uses it (ISO 3309).
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(
-            crc ^ u32::from(byte),
-            |crc, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 },
-        )
-    })
+    let side = 30_000u32.to_be_bytes();
+    let header = [&side[..], &side, &[8, 6, 0, 0, 0]].concat();
+    png(&[(b"IHDR", &header), (b"IEND", b"")])
 }
 
 /// A GIF89a of two frames.

@@ -8,6 +8,8 @@ mod crash;
 mod demo;
 mod drain;
 mod load;
+#[allow(dead_code, reason = "shared with the tests of the dialects, which use the rest")]
+mod png;
 mod python_client;
 mod quality;
 mod support;

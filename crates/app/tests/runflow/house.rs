@@ -6,9 +6,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use crate::png::broken;
+use crate::png::png;
+pub use crate::raw::{Raw as Answer, send};
 use crate::support::{PATIENCE, Server, credentials};
 
 /// Lets the server reach the listeners of these tests, by plain HTTP.
@@ -24,28 +28,7 @@ pub struct House {
     _folder: TempDir,
 }
 
-/// An answer.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
-    }
-
     /// Its JSON, if it has that status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
@@ -182,23 +165,7 @@ impl House {
 
     /// An inline picture; `seed` makes it another one.
     pub fn inline(&self, seed: u8) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::from("data:image/png;base64,");
-        let bytes = picture(seed);
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        for three in bytes.chunks(3) {
-            let word = three.iter().fold(0u32, |word, byte| (word << 8) | u32::from(*byte))
-                << (8 * (3 - three.len()));
-            for place in 0..4 {
-                if place > three.len() {
-                    out.push('=');
-                } else {
-                    write!(out, "{}", char::from(DIGITS[(word >> (18 - 6 * place)) as usize & 63]))
-                        .expect("text");
-                }
-            }
-        }
-        out
+        format!("data:image/png;base64,{}", BASE64_STANDARD.encode(picture(seed)))
     }
 
     /// Asks for a run of the plain model on an inline picture.
@@ -246,54 +213,6 @@ impl House {
 /// The id of an object.
 pub fn id(object: &Value) -> String {
     object["id"].as_str().expect("an id").to_owned()
-}
-
-/// Sends a request and reads the answer to its end.
-pub fn send(base: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let at = base.trim_start_matches("http://");
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !body.is_empty() || ["POST", "PUT", "PATCH"].contains(&method) {
-        request.push_str(&format!("content-length: {}\r\n", body.len()));
-    }
-    let mut stream = TcpStream::connect(at).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    stream.write_all(&[request.as_bytes(), b"\r\n", body].concat()).expect("it reads");
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("it answers");
-    parse(&bytes)
-}
-
-fn parse(bytes: &[u8]) -> Answer {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an end of the head");
-    let head = String::from_utf8(bytes[..end].to_vec()).expect("text");
-    let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut answer = Answer { status, headers, body: bytes[end + 4..].to_vec() };
-    if answer.header("transfer-encoding") == Some("chunked") {
-        answer.body = unchunk(&answer.body);
-    }
-    answer
-}
-
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n").expect("a chunk");
-        let size =
-            usize::from_str_radix(std::str::from_utf8(&rest[..end]).expect("text"), 16).expect("a size");
-        if size == 0 {
-            return body;
-        }
-        body.extend_from_slice(&rest[end + 2..][..size]);
-        rest = &rest[end + 2 + size + 2..];
-    }
 }
 
 /// A request that came to a listener.
@@ -387,23 +306,7 @@ pub fn picture(seed: u8) -> Vec<u8> {
     }
     let header =
         [&(width as u32).to_be_bytes()[..], &(height as u32).to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    png(&header, &stored(&rows))
-}
-
-/// A picture whose header is good and whose pixels are not.
-pub fn broken() -> Vec<u8> {
-    png(&[0, 0, 0, 2, 0, 0, 0, 2, 8, 2, 0, 0, 0], b"no such stream of bytes")
-}
-
-fn png(header: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (name, content) in [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")] {
-        let named = [name.as_slice(), content].concat();
-        bytes.extend_from_slice(&(content.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&named);
-        bytes.extend_from_slice(&crc32(&named).to_be_bytes());
-    }
-    bytes
+    png(&[(b"IHDR", &header), (b"IDAT", &stored(&rows)), (b"IEND", b"")])
 }
 
 /// A zlib stream that stores its bytes as they are (RFC 1950, RFC 1951 section 3.2.4).
@@ -415,12 +318,6 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     });
     let head = [&[0x78, 0x01, 0x01][..], &length.to_le_bytes(), &(!length).to_le_bytes()].concat();
     [&head[..], bytes, &((b << 16) | a).to_be_bytes()].concat()
-}
-
-/// CRC-32 as PNG uses it (ISO 3309).
-fn crc32(bytes: &[u8]) -> u32 {
-    let bit = |crc: u32, _| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
-    !bytes.iter().fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), bit))
 }
 
 /// A sample photograph.

@@ -9,6 +9,10 @@ mod evaluations;
 mod fuzz;
 mod house;
 mod media;
+#[path = "../e2e/png.rs"]
+mod png;
+#[path = "../e2e/raw.rs"]
+mod raw;
 mod runs;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the whole house, which use the rest")]
