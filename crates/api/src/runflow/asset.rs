@@ -14,12 +14,11 @@ use service::{AssetChange, AssetField, Refusal};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
 use super::model::FieldError;
 use super::problem::Problem;
 use super::repeat::Once;
-use super::run::{NEWEST, with_ending};
-use super::view::time;
+use super::view::{time, with_ending};
 use crate::Front;
 use crate::multipart::{FormFault, Multipart, boundary};
 

@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, only, runflow_fields, sort};
 use super::model;
 use super::problem::Problem;
-use super::run::{NEWEST, failure_of, run_statuses, sort, status_of};
+use super::run::{failure_of, run_statuses, status_of};
 use super::view::{item_id, maybe_time, object, run_of_item, time};
 use crate::Front;
 
@@ -354,14 +354,10 @@ pub(crate) async fn list_items(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let mut listing = query.listing(&ItemFields, IN_ORDER)?;
+    let listing = query.listing(&ItemFields, IN_ORDER)?;
     let (projection, embeds) = (query.projection(ITEM_NAMES)?, query.embeds(&["run"])?);
     let batch = front.service.batch_of(&asker.caller, &asker.choice, named.id(0, "batch_id")?).await?;
-    let of = Expr::is(RunField::Batch, FilterValue::Id(batch.handle));
-    listing.filter = Some(match listing.filter.take() {
-        None => of,
-        Some(filter) => Expr::And(vec![of, filter]),
-    });
+    let listing = only(listing, RunField::Batch, batch.handle);
     let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
     let mut items = Vec::with_capacity(leaf.entries.len());
     for (nth, run) in leaf.entries.iter().enumerate() {
@@ -387,6 +383,7 @@ pub(crate) async fn show_item(
         {
             run
         }
+        Err(problem) if !problem.is_the_callers() => return Err(problem),
         _ => return Err(none()),
     };
     let value = front.show_item(&asker, batch.handle, &run, 0, &embeds).await?;

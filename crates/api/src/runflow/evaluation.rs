@@ -6,7 +6,6 @@ use axum::http::StatusCode;
 use domain::evaluation::{
     Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report,
 };
-use domain::filter::{Expr, Listing, Value as FilterValue};
 use domain::id::{self, EvaluationId, RunId};
 use domain::image::FileName;
 use domain::request::{Face, From, Source};
@@ -17,14 +16,13 @@ use uuid::Uuid;
 use super::asker::{Asker, Named};
 use super::dispatch::FACE;
 use super::form::Form;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, only, runflow_fields};
 use super::media::Resolved;
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::reference::{ACTIVE_CLASS, action};
 use super::repeat::Once;
-use super::run::{NEWEST, with_ending};
-use super::view::{maybe_time, time};
+use super::view::{maybe_time, time, with_ending};
 use crate::Front;
 
 /// Most pictures that one is held against.
@@ -312,14 +310,7 @@ impl Front {
         let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
         let listing = match of {
             None => listing,
-            Some(run) => {
-                let only = Expr::is(EvaluationField::Run, FilterValue::Id(run.0));
-                let filter = match listing.filter {
-                    None => only,
-                    Some(further) => Expr::And(vec![only, further]),
-                };
-                Listing { filter: Some(filter), ..listing }
-            }
+            Some(run) => only(listing, EvaluationField::Run, run.0),
         };
         let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
         let mut items = Vec::with_capacity(leaf.entries.len());

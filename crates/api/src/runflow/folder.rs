@@ -11,10 +11,9 @@ use service::{FolderChange, FolderField};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
 use super::problem::Problem;
 use super::repeat::Once;
-use super::run::NEWEST;
 use super::view::time;
 use crate::Front;
 

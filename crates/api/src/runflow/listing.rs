@@ -5,15 +5,19 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::filter::{
-    BadSort, Cursor, Direction, Fields, Leaf, Listing, Mark, Refused, Sort, bind, names, parse, sort_by,
+    BadSort, Cursor, Direction, Expr, Fields, Kind, Leaf, Listing, Mark, Refused, Sort, Value as FilterValue,
+    bind, names, parse, sort_by,
 };
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::problem::Problem;
 use crate::form::Pairs;
 
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 500;
+/// The usual order of lists.
+pub(crate) const NEWEST: &str = "created_at:desc";
 /// The parameter that holds a cursor.
 const CURSOR: &str = "pq";
 
@@ -134,6 +138,31 @@ fn refused(refused: Refused) -> Problem {
         Refused::UnknownField(unknown) => Problem::parameter("q", unknown.to_string()),
         other => malformed_q(&other.to_string()),
     }
+}
+
+/// One key of an order.
+pub(crate) fn sort<F>(field: F, kind: Kind, descending: bool) -> Sort<F> {
+    Sort { field, kind, descending }
+}
+
+/// A listing of everything there is of something small.
+pub(crate) fn everything<F>(sorts: Vec<Sort<F>>) -> Listing<F> {
+    Listing { filter: None, sorts, from: None, limit: 10_000 }
+}
+
+/// A listing of the one entry of that id.
+pub(crate) fn one<F>(field: F, id: Uuid) -> Listing<F> {
+    Listing { filter: Some(Expr::is(field, FilterValue::Id(id))), sorts: Vec::new(), from: None, limit: 1 }
+}
+
+/// The same listing of those alone whose field is that id.
+pub(crate) fn only<F>(listing: Listing<F>, field: F, id: Uuid) -> Listing<F> {
+    let of = Expr::is(field, FilterValue::Id(id));
+    let filter = match listing.filter {
+        None => of,
+        Some(filter) => Expr::And(vec![of, filter]),
+    };
+    Listing { filter: Some(filter), ..listing }
 }
 
 /// Which names of an entry are shown: all of them, unless some are named.

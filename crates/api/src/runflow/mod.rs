@@ -3,10 +3,12 @@
 pub(crate) mod account;
 pub(crate) mod asker;
 pub(crate) mod asset;
+pub(crate) mod attempt;
 pub(crate) mod batch;
 pub(crate) mod callback;
 pub(crate) mod commission;
 pub(crate) mod cors;
+pub(crate) mod delivery;
 pub(crate) mod deployment;
 pub(crate) mod dispatch;
 pub(crate) mod evaluation;
@@ -15,9 +17,11 @@ pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod form;
 pub(crate) mod listing;
+pub(crate) mod log;
 pub(crate) mod media;
 pub mod model;
 pub(crate) mod models;
+pub(crate) mod node;
 pub(crate) mod problem;
 pub(crate) mod rate;
 pub(crate) mod reference;
@@ -118,10 +122,10 @@ fn router(front: Front) -> Router {
         .route("/v1/runs", get(run::list))
         .route("/v1/runs/statuses", get(reference::run_statuses))
         .route("/v1/runs/{id}", get(run::show))
-        .route("/v1/runs/{id}/logs", get(run::list_logs))
-        .route("/v1/runs/{id}/logs/{part}", get(run::show_log))
-        .route("/v1/runs/{id}/node-runs", get(run::list_nodes))
-        .route("/v1/runs/{id}/node-runs/{part}", get(run::show_node))
+        .route("/v1/runs/{id}/logs", get(log::list))
+        .route("/v1/runs/{id}/logs/{part}", get(log::show))
+        .route("/v1/runs/{id}/node-runs", get(node::list))
+        .route("/v1/runs/{id}/node-runs/{part}", get(node::show))
         .route("/v1/runs/{id}/callback", get(callback::of_run))
         .route("/v1/runs/{id}/callback-redeliveries", post(callback::redeliver_run))
         .route("/v1/runs/{id}/evaluations", get(evaluation::of_run))
@@ -155,10 +159,10 @@ fn router(front: Front) -> Router {
         .route("/v1/webhooks/event-types", get(reference::event_types))
         .route("/v1/webhooks/event-types/{code}", get(reference::event_type))
         .route("/v1/webhooks/{id}", get(webhook::show).patch(webhook::change).delete(webhook::delete))
-        .route("/v1/webhooks/{id}/deliveries", get(webhook::list_deliveries))
-        .route("/v1/webhooks/{id}/deliveries/{part}", get(webhook::show_delivery))
-        .route("/v1/webhooks/{id}/deliveries/{part}/attempts", get(webhook::list_attempts))
-        .route("/v1/webhooks/{id}/deliveries/{part}/attempts/{attempt}", get(webhook::show_attempt))
+        .route("/v1/webhooks/{id}/deliveries", get(delivery::list))
+        .route("/v1/webhooks/{id}/deliveries/{part}", get(delivery::show))
+        .route("/v1/webhooks/{id}/deliveries/{part}/attempts", get(attempt::list))
+        .route("/v1/webhooks/{id}/deliveries/{part}/attempts/{attempt}", get(attempt::show))
         .route("/v1/callback-secrets", get(secret::list).post(secret::add))
         .route("/v1/callback-secrets/{id}", get(secret::show).patch(secret::change).delete(secret::delete))
         .route("/v1/auth/me", get(account::me))

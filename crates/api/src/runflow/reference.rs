@@ -77,6 +77,11 @@ pub(crate) fn event_codes() -> impl Iterator<Item = &'static str> {
     EVENT_TYPES.iter().map(|(code, ..)| *code)
 }
 
+/// The same for people: `` `run.completed`, `run.failed`, … ``.
+pub(crate) fn known_events() -> String {
+    event_codes().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether files of that media type are taken in, as far as their senders know.
 pub(crate) fn is_accepted(media_type: &str) -> bool {
     let known = ASSET_TYPES.iter().map(|(_, media_type, ..)| *media_type).chain(OTHER_NAMES.iter().copied());

@@ -1,28 +1,24 @@
-//! Runs: shown, listed, with their logs and steps; cancelled.
+//! Runs: shown, listed, cancelled.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::access::Role;
-use domain::filter::{Expr, Listing, Value as FilterValue};
-use domain::id::{LogId, RunId};
-use domain::log::LogLine;
+use domain::filter::{Kind, Listing};
+use domain::id::RunId;
 use domain::request::Origin;
 use domain::run::{Outcome, Run, State as RunState, Status};
 use serde_json::{Map, Value, json};
-use service::{EvaluationField, ListedStep, LogField, RunField, StepField, part_number, step_id};
+use service::{EvaluationField, RunField};
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, PageBody, Projection, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, Projection, everything, only, runflow_fields, sort};
 use super::model;
 use super::problem::Problem;
-use super::view::{maybe_time, object, time};
+use super::view::{maybe_time, object, time, with_ending};
 use crate::Front;
-
-/// The usual order of lists.
-pub(crate) const NEWEST: &str = "created_at:desc";
 
 runflow_fields! {
     RunFields: RunField, statuses: run_statuses {
@@ -108,27 +104,6 @@ pub(crate) const NAMES: &[&str] = &[
     "error",
 ];
 const EMBEDS: &[&str] = &["node_runs", "logs", "flow", "model", "batch"];
-const LOG_NAMES: &[&str] = &["id", "run_id", "level_code", "message", "timestamp", "meta", "run"];
-const NODE_NAMES: &[&str] = &[
-    "id",
-    "run_id",
-    "node_id",
-    "flow_id",
-    "state_code",
-    "input",
-    "output",
-    "input_signature",
-    "preview_type",
-    "preview_value",
-    "duration_ms",
-    "cost",
-    "retry_count",
-    "error_message",
-    "created_at",
-    "started_at",
-    "completed_at",
-];
-
 /// A status in this dialect.
 pub(crate) const fn status_of(status: Status) -> &'static str {
     match status {
@@ -303,14 +278,10 @@ impl Front {
             value["current_evaluation_summary"] = self.verdict_on(asker, run.id).await?;
         }
         if embeds.contains(&"logs") {
-            let listing = everything(vec![sort(LogField::At, domain::filter::Kind::Time, false)]);
-            let leaf = self.service.list_logs(&asker.caller, &asker.choice, Some(run.id), &listing).await?;
-            value["logs"] = leaf.entries.iter().map(log_value).collect();
+            value["logs"] = self.logs_of(asker, run.id).await?;
         }
         if embeds.contains(&"node_runs") {
-            let listing = everything(vec![sort(StepField::Place, domain::filter::Kind::Number, false)]);
-            let leaf = self.service.list_steps(&asker.caller, &asker.choice, Some(run.id), &listing).await?;
-            value["node_runs"] = leaf.entries.iter().map(node_value).collect();
+            value["node_runs"] = self.nodes_of(asker, run.id).await?;
         }
         if embeds.contains(&"flow") && value["target_type"] == "flow" {
             value["flow"] = json!({ "id": run.workflow, "name": run.workflow_name });
@@ -337,12 +308,8 @@ impl Front {
         if !asker.caller.scopes.allow("evaluations:read") {
             return Ok(Value::Null);
         }
-        let listing = Listing {
-            filter: Some(Expr::is(EvaluationField::Run, FilterValue::Id(run.0))),
-            sorts: vec![sort(EvaluationField::CreatedAt, domain::filter::Kind::Time, true)],
-            from: None,
-            limit: 1,
-        };
+        let latest = everything(vec![sort(EvaluationField::CreatedAt, Kind::Time, true)]);
+        let listing = Listing { limit: 1, ..only(latest, EvaluationField::Run, run.0) };
         let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
         Ok(leaf.entries.first().map_or(Value::Null, |evaluation| match &evaluation.state {
             domain::evaluation::EvaluationState::Completed { report, .. } => {
@@ -353,37 +320,10 @@ impl Front {
     }
 }
 
-/// One key of an order.
-pub(crate) fn sort<F>(field: F, kind: domain::filter::Kind, descending: bool) -> domain::filter::Sort<F> {
-    domain::filter::Sort { field, kind, descending }
-}
-
-/// A listing of everything there is of something small.
-pub(crate) fn everything<F>(sorts: Vec<domain::filter::Sort<F>>) -> Listing<F> {
-    Listing { filter: None, sorts, from: None, limit: 10_000 }
-}
-
 /// The catalogue's model that a run is of, if it is of one.
 pub(crate) fn model_of(run: &Run) -> Option<&'static model::Model> {
     let (owner, slug) = run.request.as_ref()?.target.split_once('/')?;
     model::find(owner, slug)
-}
-
-/// A name whose ending fits its media type: clients tell pictures by it.
-pub(crate) fn with_ending(name: &domain::image::FileName, media_type: &str) -> domain::image::FileName {
-    let endings: &[&str] = match media_type {
-        "image/png" => &["png"],
-        "image/jpeg" => &["jpg", "jpeg"],
-        "image/webp" => &["webp"],
-        "image/tiff" => &["tif", "tiff"],
-        "image/avif" => &["avif"],
-        _ => return name.clone(),
-    };
-    let has = name.extension().map(str::to_ascii_lowercase);
-    if has.is_some_and(|has| endings.contains(&has.as_str())) {
-        return name.clone();
-    }
-    domain::image::FileName::clean(&format!("{}.{}", name.stem(), endings[0]))
 }
 
 fn links(run: &Run) -> Value {
@@ -437,149 +377,6 @@ impl Front {
         self.service.need_scope(&asker.caller, "runs:read")?;
         Ok(self.service.run(&asker.caller, &asker.choice, id).await?)
     }
-}
-
-runflow_fields! {
-    LogFields: LogField {
-        "id" => LogField::Id, Id;
-        "run_id" => LogField::Run, Id;
-        "level_code" => LogField::Level, Text;
-        "message" => LogField::Message, Text;
-        "timestamp" => LogField::At, Time;
-        "created_at" => LogField::At, Time;
-    }
-}
-
-runflow_fields! {
-    NodeFields: StepField {
-        "id" => StepField::Id, Id;
-        "run_id" => StepField::Run, Id;
-        "created_at" => StepField::CreatedAt, Time;
-        "completed_at" => StepField::CreatedAt, Time;
-        "duration_ms" => StepField::Duration, Number;
-        "node_name" => StepField::Component, Text;
-        "sort_order" => StepField::Place, Number;
-    }
-}
-
-fn log_value(line: &LogLine) -> Value {
-    json!({
-        "id": line.id,
-        "run_id": line.run,
-        "level_code": line.level.as_str(),
-        "message": line.message,
-        "timestamp": time(line.at),
-        "meta": line.meta,
-        "run": null,
-    })
-}
-
-fn node_value(step: &ListedStep) -> Value {
-    let report = &step.report;
-    json!({
-        "id": step_id(step.run, step.place),
-        "run_id": step.run,
-        "node_id": null,
-        "flow_id": null,
-        "state_code": "succeeded",
-        "input": { "component": report.component, "label": report.label, "version": report.version },
-        "output": {
-            "cached": report.cached, "notes": report.notes, "confidence": report.confidence,
-            "product_pixels_changed": report.product_pixels_changed, "model": report.model,
-        },
-        "input_signature": null,
-        "preview_type": null,
-        "preview_value": null,
-        "duration_ms": report.millis.round() as i64,
-        "cost": null,
-        "retry_count": 0,
-        "error_message": null,
-        "created_at": time(step.started_at),
-        "started_at": time(step.started_at),
-        "completed_at": time(step.finished_at),
-    })
-}
-
-const OLDEST_LINES: &str = "timestamp:asc";
-const FIRST_NODES: &str = "created_at:asc,sort_order:asc";
-
-/// `GET /v1/runs/{run_id}/logs`; the run may be `any`.
-pub(crate) async fn list_logs(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-    query: ListQuery,
-) -> Result<PageBody, Problem> {
-    let listing = query.listing(&LogFields, OLDEST_LINES)?;
-    let (projection, embeds) = (query.projection(LOG_NAMES)?, query.embeds(&["run"])?);
-    let of = named.id_or_any(0, "run_id")?;
-    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
-    let mut items = Vec::with_capacity(leaf.entries.len());
-    for line in &leaf.entries {
-        let mut value = log_value(line);
-        if embeds.contains(&"run") {
-            let run = front.read_run(&asker, line.run).await?;
-            value["run"] = front.show_run(&asker, &run, &[]).await?;
-        }
-        items.push(projection.of(value, &embeds));
-    }
-    Ok(query.page(&leaf, OLDEST_LINES, items))
-}
-
-/// `GET /v1/runs/{run_id}/logs/{id}`; the run may be `any`.
-pub(crate) async fn show_log(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-) -> Result<Json<Value>, Problem> {
-    let (of, id) = (named.id_or_any(0, "run_id")?, named.id::<LogId>(1, "id")?);
-    let listing = Listing {
-        filter: Some(Expr::is(LogField::Id, FilterValue::Id(id.0))),
-        sorts: Vec::new(),
-        from: None,
-        limit: 1,
-    };
-    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
-    let line =
-        leaf.entries.first().ok_or_else(|| Problem::not_found("No log line with that id in this run."))?;
-    Ok(Json(log_value(line)))
-}
-
-/// `GET /v1/runs/{run_id}/node-runs`; the run may be `any`.
-pub(crate) async fn list_nodes(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-    query: ListQuery,
-) -> Result<PageBody, Problem> {
-    let listing = query.listing(&NodeFields, FIRST_NODES)?;
-    let projection = query.projection(NODE_NAMES)?;
-    query.embeds(&[])?;
-    let of = named.id_or_any(0, "run_id")?;
-    let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
-    let items = leaf.entries.iter().map(|step| projection.of(node_value(step), &[])).collect();
-    Ok(query.page(&leaf, FIRST_NODES, items))
-}
-
-/// `GET /v1/runs/{run_id}/node-runs/{id}`; the run may be `any`.
-pub(crate) async fn show_node(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-) -> Result<Json<Value>, Problem> {
-    let (of, id) = (named.id_or_any::<RunId>(0, "run_id")?, named.id::<uuid::Uuid>(1, "id")?);
-    let missing = || Problem::not_found("No node run with that id in this run.");
-    if let Some(of) = of {
-        part_number(of.0, id).ok_or_else(missing)?;
-    }
-    let listing = Listing {
-        filter: Some(Expr::is(StepField::Id, FilterValue::Id(id))),
-        sorts: Vec::new(),
-        from: None,
-        limit: 1,
-    };
-    let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
-    Ok(Json(node_value(leaf.entries.first().ok_or_else(missing)?)))
 }
 
 /// `POST /v1/runs/{run_id}/cancellation`.

@@ -9,10 +9,9 @@ use service::SecretField;
 
 use super::asker::{Asker, Named};
 use super::form::{Form, MaybeForm};
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
 use super::problem::Problem;
 use super::repeat::Once;
-use super::run::NEWEST;
 use super::view::{maybe_time, time};
 use crate::Front;
 use crate::repeat::ShownOnce;

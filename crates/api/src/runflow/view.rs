@@ -37,6 +37,23 @@ pub(crate) fn iso(at: Timestamp) -> String {
     if fraction == "000" { format!("{whole}+00:00") } else { format!("{whole}.{fraction}000+00:00") }
 }
 
+/// A name whose ending fits its media type: clients tell pictures by it.
+pub(crate) fn with_ending(name: &FileName, media_type: &str) -> FileName {
+    let endings: &[&str] = match media_type {
+        "image/png" => &["png"],
+        "image/jpeg" => &["jpg", "jpeg"],
+        "image/webp" => &["webp"],
+        "image/tiff" => &["tif", "tiff"],
+        "image/avif" => &["avif"],
+        _ => return name.clone(),
+    };
+    let has = name.extension().map(str::to_ascii_lowercase);
+    if has.is_some_and(|has| endings.contains(&has.as_str())) {
+        return name.clone();
+    }
+    FileName::clean(&format!("{}.{}", name.stem(), endings[0]))
+}
+
 /// The id of a batch's item: the run's, told apart by its last bytes.
 pub(crate) fn item_id(run: RunId) -> Uuid {
     Uuid::from_u128(run.0.as_u128() ^ 0xFFFF_FFFF_FFFF)

@@ -1,32 +1,25 @@
-//! Webhooks: addresses that are told of every event of some kinds, and what became of each delivery.
+//! Webhooks: addresses that are told of every event of some kinds.
 
 use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::delivery::{Attempt, Delivery, DeliveryState};
 use domain::event::Kind;
-use domain::filter::{Expr, Listing, Value as FilterValue};
-use domain::id::{DeliveryId, SubscriptionId};
 use domain::request::Face;
 use domain::subscription::Subscription;
-use domain::time::Timestamp;
 use serde_json::{Value, json};
-use service::{AttemptField, DeliveryField, ListedAttempt, SubscriptionDraft, SubscriptionField, attempt_id};
-use uuid::Uuid;
+use service::{SubscriptionDraft, SubscriptionField};
 
 use super::asker::{Asker, Named};
-use super::callback::payload;
 use super::dispatch::FACE;
 use super::event::{kinds_of, name_of};
 use super::form::Form;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
-use super::reference::event_codes;
+use super::reference::{event_codes, known_events};
 use super::repeat::Once;
-use super::run::{NEWEST, sort};
 use super::view::{maybe_time, time};
 use crate::Front;
 use crate::repeat::ShownOnce;
@@ -35,9 +28,6 @@ use crate::repeat::ShownOnce;
 const ADDRESS_MAX: usize = 2048;
 /// Longest secret that is read, in characters.
 const SECRET_MAX: usize = 255;
-/// Deliveries that are embedded in a webhook, the latest ones.
-const EMBEDDED_MAX: u32 = 50;
-
 runflow_fields! {
     WebhookFields: SubscriptionField {
         "id" => SubscriptionField::Id, Id;
@@ -46,34 +36,6 @@ runflow_fields! {
         "last_triggered_at" => SubscriptionField::LastEventAt, Time;
         "created_at" => SubscriptionField::CreatedAt, Time;
         "updated_at" => SubscriptionField::UpdatedAt, Time;
-    }
-}
-
-runflow_fields! {
-    DeliveryFields: DeliveryField, statuses: delivery_kinds {
-        "id" => DeliveryField::Id, Id;
-        "webhook_id" => DeliveryField::Subscription, Id;
-        "event_type_code" => DeliveryField::Kind, Status;
-        "created_at" => DeliveryField::CreatedAt, Time;
-    }
-}
-
-/// The store's names of what this dialect calls so.
-fn delivery_kinds(name: &str) -> Result<Vec<String>, String> {
-    match kinds_of(name) {
-        Some(kinds) => Ok(kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
-        None => Err(format!("one of {}", known_events())),
-    }
-}
-
-runflow_fields! {
-    AttemptFields: AttemptField {
-        "id" => AttemptField::Id, Id;
-        "attempt_number" => AttemptField::Number, Number;
-        "status_code" => AttemptField::HttpStatus, Number;
-        "response_time_ms" => AttemptField::Took, Number;
-        "succeeded" => AttemptField::Succeeded, Bool;
-        "created_at" => AttemptField::CreatedAt, Time;
     }
 }
 
@@ -89,26 +51,7 @@ const NAMES: &[&str] = &[
     "event_subscriptions",
     "deliveries",
 ];
-const DELIVERY_NAMES: &[&str] =
-    &["id", "webhook_id", "event_type_code", "payload", "created_at", "attempts", "webhook"];
-const ATTEMPT_NAMES: &[&str] = &[
-    "id",
-    "delivery_id",
-    "attempt_number",
-    "status_code",
-    "response_body",
-    "response_time_ms",
-    "succeeded",
-    "next_retry_at",
-    "created_at",
-    "delivery",
-];
-
-fn known_events() -> String {
-    event_codes().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn webhook_value(subscription: &Subscription) -> Value {
+pub(crate) fn webhook_value(subscription: &Subscription) -> Value {
     let told: BTreeSet<&str> = subscription.kinds.iter().filter_map(|kind| name_of(*kind)).collect();
     let events: Vec<_> = event_codes()
         .filter(|code| told.contains(code))
@@ -126,46 +69,6 @@ fn webhook_value(subscription: &Subscription) -> Value {
         "event_subscriptions": events,
         "deliveries": null,
     })
-}
-
-fn delivery_value(delivery: &Delivery) -> Value {
-    json!({
-        "id": delivery.id,
-        "webhook_id": delivery.subscription,
-        "event_type_code": delivery.event.what.kind().and_then(name_of),
-        "payload": payload(delivery).1,
-        "created_at": time(delivery.event.at),
-        "attempts": null,
-        "webhook": null,
-    })
-}
-
-fn attempt_value(delivery: DeliveryId, attempt: &Attempt, next: Option<Timestamp>) -> Value {
-    let report = &attempt.report;
-    json!({
-        "id": attempt_id(delivery, attempt.number),
-        "delivery_id": delivery,
-        "attempt_number": attempt.number,
-        "status_code": report.status,
-        "response_body": report.answer,
-        "response_time_ms": report.took.0,
-        "succeeded": report.error.is_none(),
-        "next_retry_at": maybe_time(next),
-        "created_at": time(attempt.at),
-        "delivery": null,
-    })
-}
-
-fn attempts_value(delivery: &Delivery, attempts: &[Attempt]) -> Value {
-    let next = match delivery.state {
-        DeliveryState::Pending { due_at } => Some(due_at),
-        DeliveryState::Delivered { .. } | DeliveryState::Failed { .. } => None,
-    };
-    let latest = attempts.last().map(|attempt| attempt.number);
-    let of = |attempt: &Attempt| {
-        attempt_value(delivery.id, attempt, next.filter(|_| Some(attempt.number) == latest))
-    };
-    attempts.iter().map(of).collect()
 }
 
 /// The kinds of events that a body names: codes, or objects with a code; every kind if it names none.
@@ -224,41 +127,7 @@ impl Front {
     ) -> Result<Value, Problem> {
         let mut value = webhook_value(subscription);
         if embeds.contains(&"deliveries") {
-            let listing = Listing {
-                filter: None,
-                sorts: vec![sort(DeliveryField::CreatedAt, domain::filter::Kind::Time, true)],
-                from: None,
-                limit: EMBEDDED_MAX,
-            };
-            let of = Some(subscription.id);
-            let leaf = self.service.list_deliveries(&asker.caller, &asker.choice, of, &listing).await?;
-            value["deliveries"] = leaf.entries.iter().map(delivery_value).collect();
-        }
-        Ok(value)
-    }
-
-    async fn show_delivery(
-        &self,
-        asker: &Asker,
-        delivery: &Delivery,
-        embeds: &[&str],
-    ) -> Result<Value, Problem> {
-        let mut value = delivery_value(delivery);
-        if embeds.contains(&"attempts") {
-            let of = delivery.subscription;
-            let found =
-                self.service.subscription_delivery(&asker.caller, &asker.choice, of, delivery.id).await?;
-            value["attempts"] = attempts_value(&found.0, &found.1);
-        }
-        if embeds.contains(&"webhook")
-            && let Some(of) = delivery.subscription
-        {
-            // One that was deleted since leaves its deliveries behind.
-            value["webhook"] = match self.service.subscription(&asker.caller, &asker.choice, of).await {
-                Ok(subscription) => webhook_value(&subscription),
-                Err(service::Refusal::Missing { .. }) => Value::Null,
-                Err(other) => return Err(other.into()),
-            };
+            value["deliveries"] = self.deliveries_to(asker, subscription.id).await?;
         }
         Ok(value)
     }
@@ -342,118 +211,4 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     front.service.unsubscribe(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// `GET /v1/webhooks/{webhook_id}/deliveries`; the webhook may be `any`.
-pub(crate) async fn list_deliveries(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-    query: ListQuery,
-) -> Result<PageBody, Problem> {
-    let listing = query.listing(&DeliveryFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(DELIVERY_NAMES)?, query.embeds(&["attempts", "webhook"])?);
-    let of = named.id_or_any::<SubscriptionId>(0, "webhook_id")?;
-    let leaf = front.service.list_deliveries(&asker.caller, &asker.choice, of, &listing).await?;
-    let mut items = Vec::with_capacity(leaf.entries.len());
-    for delivery in &leaf.entries {
-        items.push(projection.of(front.show_delivery(&asker, delivery, &embeds).await?, &embeds));
-    }
-    Ok(query.page(&leaf, NEWEST, items))
-}
-
-/// `GET /v1/webhooks/{webhook_id}/deliveries/{id}`, with its attempts; the webhook may be `any`.
-pub(crate) async fn show_delivery(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-    query: ListQuery,
-) -> Result<Json<Value>, Problem> {
-    let (projection, mut embeds) =
-        (query.projection(DELIVERY_NAMES)?, query.embeds(&["attempts", "webhook"])?);
-    let of = named.id_or_any::<SubscriptionId>(0, "webhook_id")?;
-    let id = named.id(1, "id")?;
-    let (delivery, attempts) =
-        front.service.subscription_delivery(&asker.caller, &asker.choice, of, id).await?;
-    embeds.retain(|embed| *embed != "attempts");
-    let mut value = front.show_delivery(&asker, &delivery, &embeds).await?;
-    value["attempts"] = attempts_value(&delivery, &attempts);
-    Ok(Json(projection.of(value, &embeds)))
-}
-
-/// The parents of attempts that a path names: a delivery, or every delivery of every webhook.
-async fn parents(front: &Front, asker: &Asker, named: &Named) -> Result<Option<DeliveryId>, Problem> {
-    let webhook = named.id_or_any::<SubscriptionId>(0, "webhook_id")?;
-    let delivery = named.id_or_any::<DeliveryId>(1, "delivery_id")?;
-    match (webhook, delivery) {
-        (_, Some(delivery)) => {
-            front.service.subscription_delivery(&asker.caller, &asker.choice, webhook, delivery).await?;
-            Ok(Some(delivery))
-        }
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(Problem::invalid(vec![FieldError::new(
-            ["path", "delivery_id"],
-            "value_error",
-            "Input should be a delivery's id; `any` goes with a webhook that is `any`, too",
-        )])),
-    }
-}
-
-/// `GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/attempts`; both may be `any`.
-pub(crate) async fn list_attempts(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-    query: ListQuery,
-) -> Result<PageBody, Problem> {
-    let listing = query.listing(&AttemptFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(ATTEMPT_NAMES)?, query.embeds(&["delivery"])?);
-    let of = parents(&front, &asker, &named).await?;
-    let leaf = front.service.list_attempts(&asker.caller, &asker.choice, of, &listing).await?;
-    let mut items = Vec::with_capacity(leaf.entries.len());
-    for listed in &leaf.entries {
-        items.push(projection.of(front.show_attempt(&asker, listed, &embeds).await?, &embeds));
-    }
-    Ok(query.page(&leaf, NEWEST, items))
-}
-
-/// `GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/attempts/{id}`; both may be `any`.
-pub(crate) async fn show_attempt(
-    State(front): State<Front>,
-    asker: Asker,
-    named: Named,
-    query: ListQuery,
-) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(ATTEMPT_NAMES)?, query.embeds(&["delivery"])?);
-    let id = named.id::<Uuid>(2, "id")?;
-    let of = parents(&front, &asker, &named).await?;
-    let listing = Listing {
-        filter: Some(Expr::is(AttemptField::Id, FilterValue::Id(id))),
-        sorts: Vec::new(),
-        from: None,
-        limit: 1,
-    };
-    let leaf = front.service.list_attempts(&asker.caller, &asker.choice, of, &listing).await?;
-    let missing = || Problem::not_found("No attempt with that id at this delivery.");
-    let listed = leaf.entries.first().ok_or_else(missing)?;
-    Ok(Json(projection.of(front.show_attempt(&asker, listed, &embeds).await?, &embeds)))
-}
-
-impl Front {
-    async fn show_attempt(
-        &self,
-        asker: &Asker,
-        listed: &ListedAttempt,
-        embeds: &[&str],
-    ) -> Result<Value, Problem> {
-        let mut value = attempt_value(listed.delivery, &listed.attempt, listed.next_at);
-        if embeds.contains(&"delivery") {
-            let found = self
-                .service
-                .subscription_delivery(&asker.caller, &asker.choice, None, listed.delivery)
-                .await?;
-            value["delivery"] = delivery_value(&found.0);
-        }
-        Ok(value)
-    }
 }

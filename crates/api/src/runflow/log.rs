@@ -1,0 +1,95 @@
+//! Lines of runs' logs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::State;
+use domain::filter::Kind;
+use domain::id::{LogId, RunId};
+use domain::log::LogLine;
+use serde_json::{Value, json};
+use service::LogField;
+
+use super::asker::{Asker, Named};
+use super::listing::{ListQuery, PageBody, everything, one, runflow_fields, sort};
+use super::problem::Problem;
+use super::view::time;
+use crate::Front;
+
+runflow_fields! {
+    LogFields: LogField {
+        "id" => LogField::Id, Id;
+        "run_id" => LogField::Run, Id;
+        "level_code" => LogField::Level, Text;
+        "message" => LogField::Message, Text;
+        "timestamp" => LogField::At, Time;
+        "created_at" => LogField::At, Time;
+    }
+}
+
+const NAMES: &[&str] = &["id", "run_id", "level_code", "message", "timestamp", "meta", "run"];
+/// The usual order of lines.
+const OLDEST: &str = "timestamp:asc";
+
+fn log_value(line: &LogLine) -> Value {
+    json!({
+        "id": line.id,
+        "run_id": line.run,
+        "level_code": line.level.as_str(),
+        "message": line.message,
+        "timestamp": time(line.at),
+        "meta": line.meta,
+        "run": null,
+    })
+}
+
+impl Front {
+    /// Every line of a run's log, the oldest first.
+    pub(crate) async fn logs_of(&self, asker: &Asker, run: RunId) -> Result<Value, Problem> {
+        let listing = everything(vec![sort(LogField::At, Kind::Time, false)]);
+        let leaf = self.service.list_logs(&asker.caller, &asker.choice, Some(run), &listing).await?;
+        Ok(leaf.entries.iter().map(log_value).collect())
+    }
+}
+
+/// `GET /v1/runs/{run_id}/logs`; the run may be `any`.
+pub(crate) async fn list(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+    query: ListQuery,
+) -> Result<PageBody, Problem> {
+    let listing = query.listing(&LogFields, OLDEST)?;
+    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["run"])?);
+    let of = named.id_or_any(0, "run_id")?;
+    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
+    let mut runs = BTreeMap::new();
+    if embeds.contains(&"run") {
+        // A run has many lines, and is read once.
+        for run in leaf.entries.iter().map(|line| line.run).collect::<BTreeSet<_>>() {
+            let found = front.read_run(&asker, run).await?;
+            runs.insert(run, front.show_run(&asker, &found, &[]).await?);
+        }
+    }
+    let shown = |line: &LogLine| {
+        let mut value = log_value(line);
+        value["run"] = runs.get(&line.run).cloned().unwrap_or_default();
+        projection.of(value, &embeds)
+    };
+    let items = leaf.entries.iter().map(shown).collect();
+    Ok(query.page(&leaf, OLDEST, items))
+}
+
+/// `GET /v1/runs/{run_id}/logs/{id}`; the run may be `any`.
+pub(crate) async fn show(
+    State(front): State<Front>,
+    asker: Asker,
+    named: Named,
+) -> Result<Json<Value>, Problem> {
+    let (of, id) = (named.id_or_any(0, "run_id")?, named.id::<LogId>(1, "id")?);
+    let listing = one(LogField::Id, id.0);
+    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
+    let line =
+        leaf.entries.first().ok_or_else(|| Problem::not_found("No log line with that id in this run."))?;
+    Ok(Json(log_value(line)))
+}
