@@ -3,7 +3,7 @@
 use domain::batch::BatchEnd;
 use domain::evaluation::{Evaluation, EvaluationState};
 use domain::event::{Dialect, Event, Kind, Message, Told, What};
-use domain::run::{Run, State, Status};
+use domain::run::{Run, State};
 use domain::time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
@@ -89,15 +89,12 @@ impl RunflowEvents {
             (_, Some((code, message, stage))) => json!({ "code": code, "message": message, "stage": stage }),
             _ => Value::Null,
         };
-        // A run that waits for a person's check has its result already; for this dialect it still runs.
-        let status =
-            if run.state.status() == Status::InReview { "running" } else { status_of(run.state.status()) };
         written(&Body {
             event,
             run_id: Some(run.id.0),
             batch_id: None,
             evaluation_id: None,
-            status,
+            status: status_of(run.state.status()),
             output,
             duration_ms: duration_of(run),
             created_at: Some(iso(run.created_at)),

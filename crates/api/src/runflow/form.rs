@@ -165,13 +165,16 @@ impl Form {
         value
     }
 
-    /// A list, if it is there.
+    /// A list, if it is there. It is taken out: a batch has all of its pictures in one.
     pub(crate) fn list(&mut self, name: &str) -> Option<Vec<Value>> {
-        let value = self.get(name)?.as_array().cloned();
-        if value.is_none() {
-            self.wrong(name, "list_type", "Input should be a valid list");
+        match self.members.get_mut(name)?.take() {
+            Value::Null => None,
+            Value::Array(list) => Some(list),
+            _ => {
+                self.wrong(name, "list_type", "Input should be a valid list");
+                None
+            }
         }
-        value
     }
 
     /// An id, if it is there.
