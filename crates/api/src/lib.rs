@@ -9,6 +9,7 @@ mod client;
 mod form;
 mod handout;
 mod hosts;
+mod listing;
 mod multipart;
 mod native;
 mod oauth;

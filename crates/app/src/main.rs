@@ -12,6 +12,7 @@ mod logging;
 mod measures;
 mod metrics;
 mod outside;
+mod previewer;
 mod seal;
 mod serve;
 mod thumbnailer;

@@ -26,6 +26,7 @@ use crate::config::{Config, credit_micros};
 use crate::first_start::{self, Opened};
 use crate::ids::UuidV7;
 use crate::inspect::Inspector;
+use crate::previewer::StepPreviews;
 use crate::{files, limits, metrics, outside, toolbox};
 
 /// A running server.
@@ -114,6 +115,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
             evaluations: config.evaluations.at_once,
         },
     );
+    service.preview_by(Arc::new(StepPreviews(engine.previews())));
     let wire = ApiSettings {
         trusted_proxies: config.trusted_proxies.clone(),
         hosts: config.hosts.parse()?,

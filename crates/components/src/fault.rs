@@ -1,10 +1,10 @@
 //! Why a picture could not be finished, and whether trying again may help.
 
-use domain::run::Fault as Kind;
+use domain::run::{Fault as Kind, StepReport};
 use pixels::PixelError;
 
 /// Why a step failed: a code that never changes, a text for people, and whose fault it is.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
     /// Whose fault it is; decides whether to try again.
@@ -13,17 +13,19 @@ pub struct Fault {
     pub code: &'static str,
     /// What was wrong and the way out.
     pub message: String,
+    /// How the steps went that were taken before it, and the one that it stopped.
+    pub reports: Vec<StepReport>,
 }
 
 impl Fault {
     /// The picture or the settings are at fault: trying again cannot help.
     pub fn input(code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Input, code, message: message.into() }
+        Self { kind: Kind::Input, code, message: message.into(), reports: Vec::new() }
     }
 
     /// This program or its machine is at fault: trying again may help.
     pub fn ours(code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Ours, code, message: message.into() }
+        Self { kind: Kind::Ours, code, message: message.into(), reports: Vec::new() }
     }
 
     /// Somebody asked to stop.
@@ -56,8 +58,8 @@ impl From<PixelError> for Fault {
             E::TooLargeForFormat { .. } => return Self::input("result_too_large", error.to_string()),
             E::AlphaInJpeg | E::Argument { .. } | E::Shape { .. } | E::Library { .. } => "processing_failed",
         };
-        let kind = if error.is_input() { Kind::Input } else { Kind::Ours };
-        Self { kind, code, message: error.to_string() }
+        let make = if error.is_input() { Self::input } else { Self::ours };
+        make(code, error.to_string())
     }
 }
 

@@ -61,7 +61,7 @@ pub use frame::{Encoded, Frame, NamedFile, Origin, Subject};
 pub use ghost_mannequin::GhostMannequin;
 pub use input::Input as InputComponent;
 pub use layer::{Blend, Ink, Mark, Shadow, ShadowKind};
-pub use pipeline::{File, Input, Product, process, process_together};
+pub use pipeline::{File, Input, Preview, Product, preview, process, process_together};
 pub use remove_background::RemoveBackground;
 pub use remove_object::RemoveObject;
 pub use resize::Resize;

@@ -15,6 +15,7 @@ use crate::context;
 use crate::edit_filename::{check_name, output_name, result_name};
 use crate::frame::Remarks;
 use crate::promise::product_pixels_changed;
+use crate::render::render;
 use crate::{
     Combine, Context, DropShadow, EditFilename, Export, Extend, Fault, FillBackground, Frame, InputComponent,
     Limits, Resize, SetOnCanvas, Upscale, settings,
@@ -71,46 +72,13 @@ pub fn process_together(
     inputs: &[Input<'_>],
     steps: &[Step],
 ) -> Result<Product, Fault> {
-    let entries = entries_of(steps)?;
-    let (first, more) = inputs.split_first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
-    check_name(first.name, steps)?;
-    let joint = match more {
-        [] => steps.len(),
-        _ => entries
-            .iter()
-            .position(|entry| entry.joins)
-            .ok_or_else(|| Fault::input("workflow_invalid", TAKES_ONE))?,
+    let walk = Walk::of(context, inputs, steps)?;
+    let mut reports = Vec::with_capacity(steps.len());
+    let mut frame = match walk.to(steps.len(), &mut reports) {
+        Ok(frame) => frame,
+        Err(fault) => return Err(Fault { reports, ..fault }),
     };
-    let fit = needed_size(steps);
-    let keeps_photo = entries.iter().zip(steps).any(|(entry, step)| (entry.needs_photo)(&step.settings));
-    let mut lines = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let file = Some(context::File { bytes: input.bytes, fit });
-        let context = Context { file, keeps_photo, ..context.clone() };
-        let start = Key::of_file(context.owner, &input.hash, &context.limits, (fit, keeps_photo));
-        let mut line = Line { context, keys: Vec::new(), entries: &entries, steps };
-        line.extend_keys(start, joint)?;
-        lines.push(line);
-    }
-    let mut others = lines.split_off(1);
-    let mut line = lines.pop().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
-    if !more.is_empty() {
-        let ends: Vec<Key> = std::iter::once(&line).chain(&others).filter_map(Line::end).collect();
-        line.extend_keys(Key::of_all(&ends), steps.len())?;
-    }
-    let (done, mut frame) = line.known();
-    let mut reports: Vec<StepReport> = Vec::with_capacity(steps.len());
-    for index in 0..done {
-        reports.push(report(&steps[index], entries[index], &frame.remarks[index], None));
-    }
-    for index in done..steps.len() {
-        let others = match index == joint {
-            true => others.drain(..).map(|other| other.finished(joint)).collect::<Result<Vec<_>, _>>()?,
-            false => Vec::new(),
-        };
-        let millis = line.step(index, &mut frame, others)?;
-        reports.push(report(&steps[index], entries[index], &frame.remarks[index], Some(millis)));
-    }
+    let first = inputs.first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
     let (size, edits) = ((frame.width, frame.height), &frame.name_edits);
     let file = frame.encoded.take().ok_or_else(|| Fault::input("workflow_invalid", NO_EXPORT))?;
     let file = File {
@@ -135,11 +103,129 @@ pub fn process_together(
     Ok(Product { more: more.collect(), file, reports })
 }
 
+/// What [`process_together`] has of the picture after the step at `place` (from 0): as a small WebP file, clear where it is. What was done before is taken from the cache, and what must be done now is kept there.
+pub fn preview(
+    context: &Context<'_>,
+    inputs: &[Input<'_>],
+    steps: &[Step],
+    place: usize,
+) -> Result<Preview, Fault> {
+    let walk = Walk::of(context, inputs, steps)?;
+    let frame = walk.to(steps.len().min(place + 1), &mut Vec::new())?;
+    let bitmap = match &frame.encoded {
+        Some(file) => {
+            let (limits, codec) = (context.limits.file, context.limits.codec);
+            let max_side = Some(PREVIEW_SIDE);
+            let options = pixels::DecodeOptions { limits, max_side, codec, ..Default::default() };
+            Arc::new(pixels::decode(&file.bytes, &options)?.bitmap)
+        }
+        None => render(&frame, frame.background.as_ref(), context)?,
+    };
+    let longest = bitmap.width().max(bitmap.height());
+    let share = (f64::from(PREVIEW_SIDE) / f64::from(longest)).min(1.0);
+    let scaled = |length: u32| ((f64::from(length) * share).round() as u32).max(1);
+    let (width, height) = (scaled(bitmap.width()), scaled(bitmap.height()));
+    let bitmap = pixels::resize(&bitmap, width, height, pixels::Filter::Lanczos3)?;
+    // What says nothing is read as sRGB, which it is; a profile would be a third of the file.
+    let encoding = pixels::Encoding::webp(PREVIEW_QUALITY);
+    let options = pixels::EncodeOptions { embed_profile: false, ..pixels::EncodeOptions::new(encoding) };
+    let media_type = encoding.format().mime();
+    Ok(Preview { bytes: pixels::encode(&bitmap, &options)?, media_type, width, height })
+}
+
+/// Longest side of a preview, in pixels.
+const PREVIEW_SIDE: u32 = 320;
+/// Quality of a preview's WebP file, 1 to 100.
+const PREVIEW_QUALITY: u8 = 80;
+
+/// A small picture of a step's result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+/// Pictures on their way through steps, one after the step that joins them.
+struct Walk<'a> {
+    line: Line<'a>,
+    /// The further pictures, up to the step that joins them.
+    others: Vec<Line<'a>>,
+    joint: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn of(context: &Context<'a>, inputs: &[Input<'a>], steps: &'a [Step]) -> Result<Self, Fault> {
+        let entries: Arc<[&'static Entry]> = entries_of(steps)?.into();
+        let (first, more) =
+            inputs.split_first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+        check_name(first.name, steps)?;
+        let joint = match more {
+            [] => steps.len(),
+            _ => entries
+                .iter()
+                .position(|entry| entry.joins)
+                .ok_or_else(|| Fault::input("workflow_invalid", TAKES_ONE))?,
+        };
+        let fit = needed_size(steps);
+        let keeps_photo = entries.iter().zip(steps).any(|(entry, step)| (entry.needs_photo)(&step.settings));
+        let mut lines = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let file = Some(context::File { bytes: input.bytes, fit });
+            let context = Context { file, keeps_photo, ..context.clone() };
+            let start = Key::of_file(context.owner, &input.hash, &context.limits, (fit, keeps_photo));
+            let mut line = Line { context, keys: Vec::new(), entries: Arc::clone(&entries), steps };
+            line.extend_keys(start, joint)?;
+            lines.push(line);
+        }
+        let others = lines.split_off(1);
+        let mut line = lines.pop().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
+        if !more.is_empty() {
+            let ends: Vec<Key> = std::iter::once(&line).chain(&others).filter_map(Line::end).collect();
+            line.extend_keys(Key::of_all(&ends), steps.len())?;
+        }
+        Ok(Self { line, others, joint })
+    }
+
+    /// The picture after the steps up to `end`, and in `reports` how each went, the one that failed too.
+    fn to(self, end: usize, reports: &mut Vec<StepReport>) -> Result<Frame, Fault> {
+        let Self { line, mut others, joint } = self;
+        let about = |index: usize, frame: &Frame, millis| {
+            let said = frame.remarks.get(index).cloned().unwrap_or_default();
+            report(&line.steps[index], line.entries[index], said, millis)
+        };
+        let (done, mut frame) = line.known(end);
+        reports.extend((0..done).map(|index| about(index, &frame, None)));
+        for index in done..end {
+            let began = Instant::now();
+            let others = match index == joint {
+                true => others.drain(..).map(|other| other.finished(joint)).collect::<Result<Vec<_>, _>>(),
+                false => Ok(Vec::new()),
+            };
+            match others.and_then(|others| line.step(index, &mut frame, others)) {
+                Ok(millis) => reports.push(about(index, &frame, Some(millis))),
+                Err(fault) => {
+                    let millis = began.elapsed().as_secs_f64() * 1000.0;
+                    let error = Some(fault.message.clone());
+                    reports.push(StepReport { error, ..about(index, &frame, Some(millis)) });
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(frame)
+    }
+}
+
 /// One picture on its way, with the name of each step's result.
 struct Line<'a> {
     context: Context<'a>,
     keys: Vec<Key>,
-    entries: &'a [&'static Entry],
+    entries: Arc<[&'static Entry]>,
     steps: &'a [Step],
 }
 
@@ -160,9 +246,9 @@ impl Line<'_> {
         self.keys.last().copied()
     }
 
-    /// The longest part that was done before, and how many steps it is.
-    fn known(&self) -> (usize, Frame) {
-        let found = (0..self.keys.len()).rev().find_map(|index| {
+    /// The longest part of the steps up to `end` that was done before, and how many steps it is.
+    fn known(&self, end: usize) -> (usize, Frame) {
+        let found = (0..self.keys.len().min(end)).rev().find_map(|index| {
             let frame = self.context.cache.get(&self.keys[index], self.entries[index].expensive)?;
             // A step that is kept has said all that the steps before it had to say.
             (frame.remarks.len() == index + 1).then_some((index + 1, frame))
@@ -197,7 +283,7 @@ impl Line<'_> {
 
     /// The picture after the steps up to `end`.
     fn finished(self, end: usize) -> Result<Frame, Fault> {
-        let (done, mut frame) = self.known();
+        let (done, mut frame) = self.known(end);
         for index in done..end {
             self.step(index, &mut frame, Vec::new())?;
         }
@@ -223,17 +309,18 @@ fn entries_of(steps: &[Step]) -> Result<Vec<&'static Entry>, Fault> {
     Ok(entries)
 }
 
-fn report(step: &Step, entry: &Entry, remarks: &Remarks, millis: Option<f64>) -> StepReport {
+fn report(step: &Step, entry: &Entry, remarks: Remarks, millis: Option<f64>) -> StepReport {
     StepReport {
         label: step.label.clone(),
         component: entry.kind.to_owned(),
         version: entry.version,
         millis: millis.unwrap_or(0.0),
         cached: millis.is_none(),
-        model: remarks.model.clone(),
-        notes: remarks.notes.clone(),
+        model: remarks.model,
+        notes: remarks.notes,
         confidence: remarks.confidence,
         product_pixels_changed: remarks.product_pixels_changed,
+        error: None,
     }
 }
 

@@ -7,7 +7,7 @@ use domain::image::Image;
 use domain::workflow::Step;
 use neural::Runtime;
 
-use crate::{Context, Fault, Images, Input, Limits, Product, StepCache, pipeline};
+use crate::{Context, Fault, Images, Input, Limits, Preview, Product, StepCache, pipeline};
 
 /// The components with the networks, the cache and the limits they use.
 pub struct Toolbox {
@@ -42,7 +42,24 @@ impl Toolbox {
         steps: &[Step],
         cancel: &AtomicBool,
     ) -> Result<Product, Fault> {
-        let context = Context {
+        pipeline::process_together(&self.context(owner, images, cancel), inputs, steps)
+    }
+
+    /// A small picture of what that work has made after the step at `place`, as [`crate::preview`] does.
+    pub fn preview(
+        &self,
+        owner: u128,
+        inputs: &[Input<'_>],
+        images: Images,
+        steps: &[Step],
+        place: usize,
+        cancel: &AtomicBool,
+    ) -> Result<Preview, Fault> {
+        pipeline::preview(&self.context(owner, images, cancel), inputs, steps, place)
+    }
+
+    fn context<'a>(&'a self, owner: u128, images: Images, cancel: &'a AtomicBool) -> Context<'a> {
+        Context {
             runtime: self.runtime.clone(),
             cache: &self.cache,
             limits: self.limits,
@@ -52,8 +69,7 @@ impl Toolbox {
             images: Arc::new(images),
             keeps_photo: false,
             file: None,
-        };
-        pipeline::process_together(&context, inputs, steps)
+        }
     }
 
     /// Bytes the work on that picture needs at its peak, without the networks (which all work shares) and the cache.

@@ -1,7 +1,7 @@
 //! Assets: files that an organization keeps under a name, and the folders they lie in.
 
 use crate::id::{AssetId, FolderId, OrgId, UserId};
-use crate::image::{ContentHash, FileName};
+use crate::image::{ContentHash, FileName, Image};
 use crate::time::Timestamp;
 
 /// A file that an organization keeps.
@@ -40,6 +40,15 @@ pub struct StoredFile {
     pub bytes: u64,
     /// Width and height in pixels, for a picture.
     pub size: Option<(u32, u32)>,
+}
+
+impl From<StoredFile> for Image {
+    /// The file as the engine takes it; what is no picture has no size.
+    fn from(file: StoredFile) -> Self {
+        let StoredFile { hash, media_type, bytes, size } = file;
+        let (width, height) = size.unwrap_or((0, 0));
+        Self { hash, media_type, bytes, width, height }
+    }
 }
 
 /// How an asset came to be.

@@ -275,6 +275,15 @@ impl State {
             _ => None,
         }
     }
+
+    /// How its steps went, once it has succeeded or failed over one of them.
+    pub fn made_by(&self) -> Option<&[StepReport]> {
+        match self {
+            Self::Succeeded { result, .. } => Some(&result.made_by),
+            Self::Failed { failure, .. } if !failure.made_by.is_empty() => Some(&failure.made_by),
+            _ => None,
+        }
+    }
 }
 
 /// What came out of a run.
@@ -316,6 +325,9 @@ pub struct StepReport {
     /// Pixels of the product that came out otherwise, where the component promises to change none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_pixels_changed: Option<u64>,
+    /// What stopped the step, if it did not come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Which model made a result.
@@ -348,7 +360,7 @@ pub enum Fault {
 }
 
 /// Why a run failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// A code that never changes: `image_unreadable`.
     pub code: String,
@@ -356,6 +368,16 @@ pub struct Failure {
     pub message: String,
     /// Whose fault it is.
     pub fault: Fault,
+    /// How its steps went, as far as they came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_by: Vec<StepReport>,
+}
+
+impl Failure {
+    /// A failure before any step was taken.
+    pub fn new(code: impl Into<String>, message: impl Into<String>, fault: Fault) -> Self {
+        Self { code: code.into(), message: message.into(), fault, made_by: Vec::new() }
+    }
 }
 
 /// When a failed attempt is tried again.

@@ -16,10 +16,10 @@ mod work;
 pub use admission::Admission;
 pub use deliver::{Deliveries, DeliveryParts, DeliverySettings};
 pub use fetch::FetchSettings;
-pub use work::{Engine, Parts, Settings};
+pub use work::{Engine, Parts, Previews, Settings};
 
 use domain::run::{Failure, Fault};
 
 fn fail(code: &str, message: String, fault: Fault) -> Failure {
-    Failure { code: code.to_owned(), message, fault }
+    Failure::new(code, message, fault)
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use blob::Blobs;
 use bytes::Bytes;
-use components::{File, Toolbox};
+use components::{File, Preview, Toolbox};
 use domain::component::Catalogue;
-use domain::id::{EventId, Ids, LeaseToken, OrgId};
-use domain::image::{Image, Inspect};
+use domain::id::{EventId, Ids, LeaseToken, OrgId, RunId};
+use domain::image::{ContentHash, Image, Inspect};
 use domain::request::filled;
 use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Run, Status};
 use domain::time::Millis;
@@ -19,7 +19,7 @@ use store::{Claim, Settled, Settlement, Store, WorkerId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Admitted};
 use crate::evaluate;
 use crate::fail;
 use crate::fetch::{self, FetchSettings, Fetcher};
@@ -127,6 +127,11 @@ impl Engine {
     /// The memory runs are admitted against.
     pub fn admission(&self) -> &Admission {
         &self.shared.admission
+    }
+
+    /// Where small pictures of what came after steps are made.
+    pub fn previews(&self) -> Previews {
+        Previews { shared: Arc::clone(&self.shared), turn: Arc::default() }
     }
 
     /// Claims nothing more, lets running work finish for up to `grace`, hands the rest back untouched, and ends.
@@ -445,19 +450,65 @@ async fn settle(
 
 /// Reads the input, works on it on a thread of its own, and stores the result's bytes.
 async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outcome, Failure> {
+    // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
+    let alone = claim.crashes > 0;
+    let id = claim.run.id;
+    let table = laid_out(shared, claim.run, &claim.steps, alone, stop).await?;
+    let (toolbox, stop) = (Arc::clone(&shared.parts.toolbox), stop.clone());
+    let product = on_a_thread(id, move || {
+        let Table { run, inputs, named, steps, admitted } = table;
+        // Held until the work is over, even if nobody waits for it any more.
+        let _admitted = admitted;
+        let owner = run.org.0.as_u128();
+        toolbox.process_together(owner, &as_inputs(&run, &inputs), named, &steps, stop.flag())
+    })
+    .await?;
+    for report in &product.reports {
+        metrics::histogram!("packshot_step_seconds", "component" => report.component.clone())
+            .record(report.millis / 1000.0);
+        if report.cached {
+            metrics::counter!("packshot_cache_hits_total").increment(1);
+        }
+    }
+    let blobs = &shared.parts.blobs;
+    let more = product.more;
+    let file = keep(blobs, product.file).await?;
+    let mut kept = BTreeMap::new();
+    for (label, one) in more {
+        kept.insert(label, keep(blobs, one).await?);
+    }
+    Ok(Outcome { image: file.image, name: file.name, more: kept, made_by: product.reports })
+}
+
+/// Everything that work on a run needs, and the memory for it.
+struct Table {
+    run: Run,
+    /// The files of its pictures, the first one first.
+    inputs: Vec<(ContentHash, Bytes)>,
+    /// The files of the pictures that its settings name.
+    named: components::Images,
+    /// Its steps with its overrides.
+    steps: Vec<Step>,
+    admitted: Admitted,
+}
+
+/// Waits for the memory that a run needs (all of it, if it is to be alone), and reads its pictures.
+async fn laid_out(
+    shared: &Shared,
+    run: Run,
+    steps: &[Step],
+    alone: bool,
+    stop: &Stop,
+) -> Result<Table, Failure> {
     let Parts { blobs, toolbox, catalogue, .. } = &shared.parts;
-    let run = claim.run;
     let steps = catalogue
-        .resolve(&claim.steps, &run.overrides)
+        .resolve(steps, &run.overrides)
         .and_then(|steps| catalogue.check(&steps))
         .map_err(|invalid| fail("workflow_invalid", invalid.to_string(), Fault::Input))?;
     let input = run.input.as_ref().ok_or_else(|| {
         let text = "the run has no picture to work on; name one".to_owned();
         fail("image_not_fetched", text, Fault::Input)
     })?;
-    let input_hash = input.hash;
-    // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
-    let alone = claim.crashes > 0;
     let images: Vec<&Image> =
         std::iter::once(input).chain(run.more_inputs.iter().map(|more| &more.image)).collect();
     let named = named_images(shared, run.org, &steps).await?;
@@ -473,65 +524,72 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outco
     };
     metrics::histogram!("packshot_admission_seconds").record(waited.elapsed().as_secs_f64());
     metrics::gauge!("packshot_memory_free_bytes").set(shared.admission.free_bytes() as f64);
-    let read = |image: &Image| {
-        let hash = image.hash;
-        async move {
-            blobs.read(hash).await.map_err(|error| {
-                fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
-            })
-        }
+    let read = |hash: ContentHash| async move {
+        blobs.read(hash).await.map_err(|error| {
+            fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
+        })
     };
-    let mut files = Vec::with_capacity(images.len());
+    let mut inputs = Vec::with_capacity(images.len());
     for image in images {
-        files.push(read(image).await?);
+        inputs.push((image.hash, read(image.hash).await?));
     }
     let mut named_files = components::Images::new();
     for image in &named {
-        named_files.insert(image.hash, read(image).await?.to_vec());
+        named_files.insert(image.hash, read(image.hash).await?.to_vec());
     }
-    let toolbox = Arc::clone(toolbox);
-    let stop = stop.clone();
-    let (id, owner) = (run.id, run.org.0.as_u128());
-    let worked = tokio::task::spawn_blocking(move || {
-        // Held until the work is over, even if nobody waits for it any more.
-        let _admitted = admitted;
-        let first = (input_hash, &run.input_name);
-        let named =
-            std::iter::once(first).chain(run.more_inputs.iter().map(|more| (more.image.hash, &more.name)));
-        let inputs: Vec<_> = files
-            .iter()
-            .zip(named)
-            .map(|(bytes, (hash, name))| components::Input { bytes, hash, name })
-            .collect();
-        toolbox.process_together(owner, &inputs, named_files, &steps, stop.flag())
-    })
-    .await;
-    let product = match worked {
-        Ok(Ok(product)) => product,
-        Ok(Err(fault)) => return Err(fail(fault.code, fault.message, fault.kind)),
+    Ok(Table { inputs, named: named_files, steps, admitted, run })
+}
+
+/// A run's pictures as the components take them.
+fn as_inputs<'a>(run: &'a Run, files: &'a [(ContentHash, Bytes)]) -> Vec<components::Input<'a>> {
+    let names = std::iter::once(&run.input_name).chain(run.more_inputs.iter().map(|more| &more.name));
+    let inputs = files.iter().zip(names);
+    inputs.map(|((hash, bytes), name)| components::Input { bytes, hash: *hash, name }).collect()
+}
+
+/// Works on a run on a thread of its own; a panic there is the failure of that run alone.
+async fn on_a_thread<T: Send + 'static>(
+    id: RunId,
+    work: impl FnOnce() -> Result<T, components::Fault> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(fault)) => {
+            Err(Failure { made_by: fault.reports, ..fail(fault.code, fault.message, fault.kind) })
+        }
         Err(panic) => {
             tracing::error!(run.id = %id, %panic, "the work on run `{id}` panicked");
-            return Err(fail(
-                "worker_crashed",
-                "the picture made the worker crash; its file may be damaged".to_owned(),
-                Fault::Crash,
-            ));
-        }
-    };
-    for report in &product.reports {
-        metrics::histogram!("packshot_step_seconds", "component" => report.component.clone())
-            .record(report.millis / 1000.0);
-        if report.cached {
-            metrics::counter!("packshot_cache_hits_total").increment(1);
+            let text = "the picture made the worker crash; its file may be damaged".to_owned();
+            Err(fail("worker_crashed", text, Fault::Crash))
         }
     }
-    let more = product.more;
-    let file = keep(blobs, product.file).await?;
-    let mut kept = BTreeMap::new();
-    for (label, one) in more {
-        kept.insert(label, keep(blobs, one).await?);
+}
+
+/// Makes small pictures of what came after the steps of runs, within the engine's memory.
+#[derive(Clone)]
+pub struct Previews {
+    shared: Arc<Shared>,
+    /// One at a time: the work on runs goes first.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Previews {
+    /// What came after the step at `place` (from 0) of a run whose pictures are there, taken through `steps`. As far as the steps
+    /// are remembered they are not done again.
+    pub async fn make(&self, run: Run, steps: &[Step], place: usize) -> Result<Preview, Failure> {
+        let _turn = self.turn.lock().await;
+        let never = Stop::default();
+        let id = run.id;
+        let table = laid_out(&self.shared, run, steps, false, &never).await?;
+        let toolbox = Arc::clone(&self.shared.parts.toolbox);
+        on_a_thread(id, move || {
+            let Table { run, inputs, named, steps, admitted } = table;
+            let _admitted = admitted;
+            let owner = run.org.0.as_u128();
+            toolbox.preview(owner, &as_inputs(&run, &inputs), named, &steps, place, never.flag())
+        })
+        .await
     }
-    Ok(Outcome { image: file.image, name: file.name, more: kept, made_by: product.reports })
 }
 
 /// The pictures that settings name, as far as the organization may see them.

@@ -233,6 +233,11 @@ impl Service {
         self.0.store.asset(org, id).await.map_err(Refusal::store("look for the asset"))
     }
 
+    /// Those of the assets that something refers to, as [`Service::referred_asset`] answers one; in no particular order.
+    pub async fn referred_assets(&self, org: OrgId, ids: &[AssetId]) -> Result<Vec<Asset>, Refusal> {
+        self.0.store.assets(org, ids).await.map_err(Refusal::store("look for the assets"))
+    }
+
     /// Renames or moves an asset.
     pub async fn change_asset(
         &self,

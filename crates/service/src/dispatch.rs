@@ -336,7 +336,7 @@ impl Commission {
             client_ref,
             request,
             webhooks: Vec::new(),
-            failure: Some(Failure { code: "input_invalid".to_owned(), message, fault: Fault::Input }),
+            failure: Some(Failure::new("input_invalid", message, Fault::Input)),
         }
     }
 }

@@ -18,6 +18,7 @@ mod images;
 mod links;
 mod lists;
 mod orgs;
+mod previews;
 mod rates;
 mod refusal;
 mod repeats;
@@ -29,7 +30,7 @@ mod thumbnails;
 mod waiters;
 mod workflows;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use blob::Blobs;
 use domain::component::Catalogue;
@@ -55,6 +56,7 @@ pub use feed::{Follower, Told};
 pub use founding::{Founded, FoundingPlan};
 pub use images::{Handout, Intake};
 pub use links::{Link, LinkFault, LinkKey, LinkUse};
+pub use previews::Previewer;
 pub use rates::Allowance;
 pub use refusal::{Refusal, Thing, TokenFault};
 pub use reviews::{Opinion, Tally};
@@ -118,6 +120,7 @@ struct Inner {
     thumbnailer: Arc<dyn Thumbnailer>,
     /// Places for small pictures being made.
     thumbnails: Thumbnails,
+    previewer: OnceLock<Arc<dyn Previewer>>,
     outbound: Outbound,
     /// Places for pictures being fetched, over all requests.
     fetches: Fetches,
@@ -161,6 +164,7 @@ impl Service {
             inspect,
             thumbnailer,
             thumbnails: Thumbnails::default(),
+            previewer: OnceLock::new(),
             outbound,
             fetches: Fetches::default(),
             seal,

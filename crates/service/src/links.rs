@@ -2,8 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::asset::StoredFile;
-use domain::id::{AssetId, OrgId};
+use domain::id::{AssetId, OrgId, RunId};
 use domain::image::{ContentHash, Image};
 use domain::time::{Millis, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -22,6 +21,8 @@ pub enum LinkUse {
     Get(ContentHash),
     /// To see a small picture of those bytes.
     Thumbnail(ContentHash),
+    /// To see what came after the step at that place of that run.
+    Preview(RunId, u32),
     /// To upload that asset, as that media type.
     Put(AssetId, String),
 }
@@ -53,6 +54,7 @@ impl Link {
         let what = match &self.what {
             LinkUse::Get(hash) => format!("get\n{hash}"),
             LinkUse::Thumbnail(hash) => format!("thumbnail\n{hash}"),
+            LinkUse::Preview(run, place) => format!("preview\n{run}\n{place}"),
             LinkUse::Put(asset, media_type) => format!("put\n{asset}\n{media_type}"),
         };
         format!("{}\n{}\n{what}", self.org, self.until)
@@ -100,14 +102,14 @@ impl Service {
     /// The file behind a link that was checked: a picture that its organization may see, or a file of its library that is
     /// none; then it has no size.
     pub async fn linked_image(&self, org: OrgId, hash: ContentHash) -> Result<Image, Refusal> {
-        let doing = "look for the image";
-        if let Some(image) = self.0.store.image(&[org], hash).await.map_err(Refusal::store(doing))? {
-            return Ok(image);
-        }
-        let filed = self.0.store.filed(org, hash).await.map_err(Refusal::store(doing))?;
-        let StoredFile { hash, media_type, bytes, size } =
-            filed.ok_or_else(|| Refusal::missing(Thing::Image, hash))?;
-        let (width, height) = size.unwrap_or((0, 0));
-        Ok(Image { hash, media_type, bytes, width, height })
+        let found = self.linked_images(org, &[hash]).await?.pop();
+        found.ok_or_else(|| Refusal::missing(Thing::Image, hash))
+    }
+
+    /// Those of the files of these hashes that the organization may see, as [`Service::linked_image`] answers one; in no
+    /// particular order.
+    pub async fn linked_images(&self, org: OrgId, hashes: &[ContentHash]) -> Result<Vec<Image>, Refusal> {
+        let files = self.0.store.files(org, hashes).await.map_err(Refusal::store("look for the images"))?;
+        Ok(files.into_iter().map(Image::from).collect())
     }
 }

@@ -55,6 +55,19 @@ lists! {
 }
 
 impl Service {
+    /// The latest evaluation of each of those runs that has one, in no particular order.
+    pub async fn latest_evaluations(
+        &self,
+        caller: &Caller,
+        choice: &OrgChoice,
+        runs: &[RunId],
+    ) -> Result<Vec<Evaluation>, Refusal> {
+        self.need_scope(caller, "evaluations:read")?;
+        let org = self.one_org(caller, choice)?;
+        let latest = self.0.store.latest_evaluations(org, runs).await;
+        latest.map_err(Refusal::store("look for the evaluations"))
+    }
+
     /// Deliveries of one subscription, or of all.
     pub async fn list_deliveries(
         &self,

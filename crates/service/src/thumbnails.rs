@@ -40,7 +40,13 @@ impl Service {
             doing: "make a small picture",
             source: Box::new(panicked),
         })?;
-        let Thumbnail { bytes, facts } = made.map_err(|Unusable(why)| Refusal::Unusable(why))?;
+        let made = made.map_err(|Unusable(why)| Refusal::Unusable(why))?;
+        self.keep_thumbnail(of, made).await
+    }
+
+    /// Keeps a small picture of something under that thing's name.
+    pub(crate) async fn keep_thumbnail(&self, of: ContentHash, made: Thumbnail) -> Result<Handout, Refusal> {
+        let Thumbnail { bytes, facts } = made;
         let len = bytes.len() as u64;
         let hash = self.0.blobs.put(bytes.into()).await.map_err(Refusal::blob("store the image"))?;
         let made = Image {
@@ -55,7 +61,7 @@ impl Service {
         Ok(self.handout(made))
     }
 
-    async fn kept_thumbnail(&self, of: ContentHash) -> Result<Option<Image>, Refusal> {
+    pub(crate) async fn kept_thumbnail(&self, of: ContentHash) -> Result<Option<Image>, Refusal> {
         self.0.store.thumbnail(of).await.map_err(Refusal::store("look for the small picture"))
     }
 }

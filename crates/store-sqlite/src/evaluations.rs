@@ -79,6 +79,12 @@ pub(crate) fn evaluation_by(
     )
 }
 
+/// The latest evaluation of each of these runs (`?2`, a list) of an organization (`?1`).
+pub(crate) const LATEST: &str = "id IN (SELECT
+         (SELECT e.id FROM evaluations e WHERE e.org = ?1 AND e.run = unhex(wanted.value)
+          ORDER BY e.created_at DESC, e.id DESC LIMIT 1)
+     FROM json_each(?2) wanted)";
+
 fn accept(tx: &Tx<'_>, new: &NewEvaluation) -> Result<Admitted, StoreError> {
     let it = &new.evaluation;
     let there = tx.conn.one("SELECT org FROM evaluations WHERE id = ?1", [it.id.0.as_bytes()], |row| {
@@ -316,6 +322,15 @@ impl Evaluations for Sqlite {
 
     async fn evaluation(&self, org: OrgId, id: EvaluationId) -> Result<Option<Evaluation>, StoreError> {
         self.read(move |conn| evaluation_by(conn, org, id)).await
+    }
+
+    async fn latest_evaluations(&self, org: OrgId, runs: &[RunId]) -> Result<Vec<Evaluation>, StoreError> {
+        let runs = id_list(runs.iter().map(|run| run.0));
+        self.read(move |conn| {
+            let sql = format!("SELECT {EVALUATION_COLUMNS} FROM evaluations WHERE {LATEST}");
+            conn.all(&sql, params![org.0.as_bytes(), runs], evaluation)
+        })
+        .await
     }
 
     async fn give_opinion(

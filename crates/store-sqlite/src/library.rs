@@ -12,7 +12,9 @@ use store::{AssetChange, Changed, Confirmed, FolderChange, Library, StoreError};
 
 use crate::audit;
 use crate::database::Sqlite;
-use crate::rows::{content_hash, maybe_json, maybe_uuid, named, number, time, to_json, uuid};
+use crate::rows::{
+    content_hash, hash_list, id_list, maybe_json, maybe_uuid, named, number, time, to_json, uuid,
+};
 use crate::sql::Sql;
 use crate::workflows::admit;
 use crate::writer::Tx;
@@ -49,6 +51,25 @@ pub(crate) fn asset(row: &Row<'_>) -> rusqlite::Result<Asset> {
         updated_at: time(row, 12)?,
         deleted: deleted.map(|(at, by)| (Timestamp(at), UserId(by))),
     })
+}
+
+/// Which of an organization's (`?1`) assets are found by their ids (`?2`, a list): those that were not thrown away.
+pub(crate) const THESE_ASSETS: &str =
+    "id IN (SELECT unhex(value) FROM json_each(?2)) AND +org = ?1 AND +deleted_at IS NULL";
+
+/// Files that an organization (`?1`) may see as pictures or has had as assets, by their hashes (`?2`, a list).
+pub(crate) const FILES: &str = "SELECT hash, media_type, bytes, width, height FROM images
+     WHERE org = ?1 AND hash IN (SELECT unhex(value) FROM json_each(?2))
+     UNION ALL
+     SELECT hash, media_type, bytes, width, height FROM assets a
+     WHERE org = ?1 AND hash IN (SELECT unhex(value) FROM json_each(?2))
+       AND NOT EXISTS (SELECT 1 FROM images i WHERE i.org = a.org AND i.hash = a.hash)
+     GROUP BY hash";
+
+/// A file out of a row of hash, media type, bytes, width and height.
+fn file(row: &Row<'_>) -> rusqlite::Result<StoredFile> {
+    let size = row.get::<_, Option<u32>>(3)?.zip(row.get::<_, Option<u32>>(4)?);
+    Ok(StoredFile { hash: content_hash(row, 0)?, media_type: row.get(1)?, bytes: number(row, 2)?, size })
 }
 
 /// The columns [`folder`] reads, in its order.
@@ -423,20 +444,18 @@ impl Library for Sqlite {
         self.write("add_asset", move |tx| add_asset(tx, &asset)).await
     }
 
-    async fn asset(&self, org: OrgId, asset: AssetId) -> Result<Option<Asset>, StoreError> {
-        self.read(move |conn| asset_kept(conn, org, asset)).await
-    }
-
-    async fn filed(&self, org: OrgId, hash: ContentHash) -> Result<Option<StoredFile>, StoreError> {
+    async fn assets(&self, org: OrgId, assets: &[AssetId]) -> Result<Vec<Asset>, StoreError> {
+        let ids = id_list(assets.iter().map(|id| id.0));
         self.read(move |conn| {
-            let found = conn.one(
-                &format!("SELECT {ASSET_COLUMNS} FROM assets WHERE org = ?1 AND hash = ?2 LIMIT 1"),
-                params![org.0.as_bytes(), hash.0],
-                asset,
-            )?;
-            Ok(found.map(|asset| asset.file))
+            let sql = format!("SELECT {ASSET_COLUMNS} FROM assets WHERE {THESE_ASSETS}");
+            conn.all(&sql, params![org.0.as_bytes(), ids], asset)
         })
         .await
+    }
+
+    async fn files(&self, org: OrgId, hashes: &[ContentHash]) -> Result<Vec<StoredFile>, StoreError> {
+        let hashes = hash_list(hashes);
+        self.read(move |conn| conn.all(FILES, params![org.0.as_bytes(), hashes], file)).await
     }
 
     async fn change_asset(

@@ -202,13 +202,10 @@ pub(crate) fn orgs_due(
 }
 
 pub(crate) fn worker_crashed(crashes: u32) -> Failure {
-    Failure {
-        code: "worker_crashed".to_owned(),
-        message: format!(
-            "the worker died over this picture {crashes} times; try again, or send the picture in another format"
-        ),
-        fault: Fault::Crash,
-    }
+    let message = format!(
+        "the worker died over this picture {crashes} times; try again, or send the picture in another format"
+    );
+    Failure::new("worker_crashed", message, Fault::Crash)
 }
 
 /// Ends a running run as failed: its state, its event, and no place in the queue any more.

@@ -23,7 +23,7 @@ fn rejected(reason: Option<&str>) -> Failure {
         Some(reason) => format!("rejected in the quality check: {reason}"),
         None => "rejected in the quality check".to_owned(),
     };
-    Failure { code: "rejected".to_owned(), message, fault: Fault::Input }
+    Failure::new("rejected", message, Fault::Input)
 }
 
 fn judge(

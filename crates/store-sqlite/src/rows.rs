@@ -86,6 +86,12 @@ pub(crate) fn id_list(ids: impl IntoIterator<Item = Uuid>) -> String {
     format!("[{}]", quoted.join(","))
 }
 
+/// Content hashes as one parameter, as [`id_list`] has ids.
+pub(crate) fn hash_list(hashes: &[ContentHash]) -> String {
+    let quoted: Vec<_> = hashes.iter().map(|hash| format!("\"{hash}\"")).collect();
+    format!("[{}]", quoted.join(","))
+}
+
 /// A window's limit and offset as SQLite counts.
 pub(crate) fn limits(window: Window) -> (i64, i64) {
     (i64::from(window.limit), i64::try_from(window.offset).unwrap_or(i64::MAX))

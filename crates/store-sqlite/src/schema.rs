@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_accounts.sql"),
     include_str!("../migrations/0005_receivers.sql"),
     include_str!("../migrations/0006_requests.sql"),
+    include_str!("../migrations/0007_steps.sql"),
 ];
 
 /// Marks a file as ours: `Pack` in ASCII.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::evaluation::{Evaluation, Opinion, Report};
-use domain::id::{EntryId, EvaluationId, EventId, LeaseToken, OrgId, UserId};
+use domain::id::{EntryId, EvaluationId, EventId, LeaseToken, OrgId, RunId, UserId};
 use domain::ledger::OutOfCredit;
 use domain::repeat::{KeptAnswer, Slot};
 use domain::run::{Failure, RetryPolicy};
@@ -69,6 +69,9 @@ pub trait Evaluations: Send + Sync {
 
     /// One evaluation.
     async fn evaluation(&self, org: OrgId, id: EvaluationId) -> Result<Option<Evaluation>, StoreError>;
+
+    /// The latest evaluation of each of those runs that has one, in no particular order.
+    async fn latest_evaluations(&self, org: OrgId, runs: &[RunId]) -> Result<Vec<Evaluation>, StoreError>;
 
     /// Keeps what people say about an evaluation in place of what they said before, or takes it back. Answers the evaluation
     /// as it is now.

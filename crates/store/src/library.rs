@@ -82,11 +82,17 @@ pub trait Library: Send + Sync {
     /// again changes nothing. Refuses with `Missing` if there is no such folder.
     async fn add_asset(&self, asset: &Asset) -> Result<(), StoreError>;
 
-    /// One asset that was not thrown away.
-    async fn asset(&self, org: OrgId, asset: AssetId) -> Result<Option<Asset>, StoreError>;
+    /// Those of the assets that are there and were not thrown away, in no particular order.
+    async fn assets(&self, org: OrgId, assets: &[AssetId]) -> Result<Vec<Asset>, StoreError>;
 
-    /// What is known of the file of that hash, if the organization has or had it as an asset.
-    async fn filed(&self, org: OrgId, hash: ContentHash) -> Result<Option<StoredFile>, StoreError>;
+    /// One asset that was not thrown away.
+    async fn asset(&self, org: OrgId, asset: AssetId) -> Result<Option<Asset>, StoreError> {
+        Ok(self.assets(org, &[asset]).await?.pop())
+    }
+
+    /// What is known of the files of those hashes that the organization may see as pictures, or has or had as assets; in no
+    /// particular order.
+    async fn files(&self, org: OrgId, hashes: &[ContentHash]) -> Result<Vec<StoredFile>, StoreError>;
 
     /// Changes an asset.
     async fn change_asset(

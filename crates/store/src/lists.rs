@@ -262,7 +262,7 @@ pub struct ListedAttempt {
     pub next_at: Option<Timestamp>,
 }
 
-/// One step of one run that succeeded, as the run's result tells of it.
+/// One step of one run that succeeded or failed, as the run's result or failure tells of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedStep {
     /// Which run.
@@ -271,7 +271,7 @@ pub struct ListedStep {
     pub place: u32,
     /// When the run was taken by its worker.
     pub started_at: Timestamp,
-    /// When the run succeeded.
+    /// When the run ended.
     pub finished_at: Timestamp,
     /// How it went.
     pub report: StepReport,
@@ -667,7 +667,7 @@ pub trait Lists: Send + Sync {
         listing: &Listing<LogField>,
     ) -> Result<Leaf<LogLine>, StoreError>;
 
-    /// Steps of one run that succeeded, or of all that did (`None`).
+    /// Steps of one run that succeeded or failed, or of all that did (`None`).
     async fn list_steps(
         &self,
         org: OrgId,

@@ -13,16 +13,17 @@ use domain::image::FileName;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use service::{BatchDraft, Service, Thing};
+use service::{BatchDraft, BatchField, Service, Thing};
 use utoipa::ToSchema;
 
 use super::ROOT;
 use super::archive;
 use super::asker::{Asker, Named, OrgParam};
-use super::page::{Listing, PageParams, PageView, Paging};
+use super::page::{FilterParams, Listing, PageParams, PageView, Paging};
 use super::problem::{Fault, Problem};
 use super::repeat::Seed;
 use super::sent::Sent;
+use crate::listing::list_fields;
 
 /// An order.
 #[derive(Serialize, ToSchema)]
@@ -196,13 +197,27 @@ pub(crate) async fn create(
     Ok(response)
 }
 
+list_fields! {
+    OrderFields: BatchField {
+        "name" => BatchField::Name, Text;
+        "created_at" => BatchField::CreatedAt, Time;
+        "workflow_id" => BatchField::Workflow, Id;
+        "author_id" => BatchField::User, Text;
+        "run_count" => BatchField::Runs, Number;
+        "succeeded" => BatchField::Succeeded, Number;
+        "failed" => BatchField::Failed, Number;
+        "cancelled" => BatchField::Cancelled, Number;
+        "charged" => BatchField::Charged, Number;
+    }
+}
+
 /// Lists an organization's orders, newest first.
 #[utoipa::path(
     get,
     path = "/orders",
     tag = "Orders",
     operation_id = "list_orders",
-    params(OrgParam, PageParams),
+    params(FilterParams, OrgParam, PageParams),
     responses((status = 200, description = "A page of orders.", body = PageView<OrderView>))
 )]
 pub(crate) async fn list(
@@ -210,6 +225,10 @@ pub(crate) async fn list(
     Asker { caller, choice }: Asker,
     paging: Paging,
 ) -> Result<Listing<OrderView>, Problem> {
+    if let Some(listing) = paging.narrowed(&OrderFields, &[])? {
+        let leaf = service.list_batches(&caller, &choice, &listing).await?;
+        return Ok(paging.leaf(leaf, OrderView::from));
+    }
     let after = paging.after::<String>()?;
     let batches = service.batches_before(&caller, &choice, after.as_deref(), paging.ask()).await?;
     Ok(paging.part(batches, |batch| batch.id.clone(), OrderView::from))

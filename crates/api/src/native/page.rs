@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::filter::{self, Cursor, Fields, Leaf, Mark};
 use domain::page::{Page, Window};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -17,8 +18,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{Fault, Problem};
 use crate::form::Pairs;
+use crate::listing::{Unfit, narrowed};
 use crate::paths::Received;
 
+/// The usual order of lists.
+const NEWEST: &str = "created_at:desc";
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 200;
 /// What stands for itself in a query (RFC 3986, section 2.3).
@@ -88,6 +92,8 @@ impl Paging {
         };
         let mark = mark_of(&path, &query);
         let place = match query.get("cursor") {
+            // Such a list has cursors of its own.
+            Some(_) if is_narrowed(&query) => Place::Start,
             None => Place::Start,
             Some(cursor) => place_of(cursor, mark).ok_or_else(bad_cursor)?,
         };
@@ -120,6 +126,55 @@ impl Paging {
         let total = all.len() as u64;
         let first = usize::try_from(offset).unwrap_or(usize::MAX);
         self.page(Page { entries: all.skip(first).take(limit as usize).collect(), total }, view)
+    }
+
+    /// What the query asks for in the filter language, if it does: `q` and `sort_by`. `others` are parameters that do not go with
+    /// those.
+    pub(crate) fn narrowed<S: Fields>(
+        &self,
+        fields: &S,
+        others: &[&str],
+    ) -> Result<Option<filter::Listing<S::Field>>, Problem> {
+        if !is_narrowed(&self.query) {
+            return Ok(None);
+        }
+        let given = self.query.iter().map(|(name, _)| name.split('[').next().unwrap_or(name));
+        let faults: Vec<_> = given
+            .filter(|name| others.contains(name))
+            .map(|name| {
+                Fault::parameter(name, format!("`{name}` does not go with `q` and `sort_by`; say it in `q`"))
+            })
+            .collect();
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
+        let wrong = |name: &str, why: String| Problem::invalid(vec![Fault::parameter(name, why)]);
+        let (filter, sorts) =
+            narrowed(self.query.get("q"), self.order(), fields).map_err(|unfit| match unfit {
+                Unfit::Filter(why) | Unfit::Field(why) => wrong("q", why),
+                Unfit::Order(why) => wrong("sort_by", why),
+            })?;
+        let read = |text| {
+            Cursor::read(text, "cursor", self.filter_mark(), &sorts)
+                .map_err(|bad| wrong("cursor", bad.to_string()))
+        };
+        let from = self.query.get("cursor").map(read).transpose()?;
+        Ok(Some(filter::Listing { filter, sorts, from, limit: self.limit }))
+    }
+
+    fn order(&self) -> &str {
+        self.query.get("sort_by").unwrap_or(NEWEST)
+    }
+
+    fn filter_mark(&self) -> Mark {
+        Mark::of([self.path.as_str(), self.query.get("q").unwrap_or_default(), self.order()])
+    }
+
+    /// The page of a list that was [narrowed](Self::narrowed).
+    pub(crate) fn leaf<T, V>(self, leaf: Leaf<T>, view: impl FnMut(T) -> V) -> Listing<V> {
+        let next_cursor = leaf.next.map(|cursor| cursor.write(self.filter_mark()));
+        let next = next_cursor.as_ref().map(|cursor| self.address(cursor));
+        Listing { page: PageView { items: leaf.entries.into_iter().map(view).collect(), next_cursor }, next }
     }
 
     /// How many entries fit.
@@ -201,6 +256,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     }
 }
 
+/// Whether a query narrows or orders a list in the filter language.
+fn is_narrowed(query: &Pairs) -> bool {
+    query.get("q").is_some() || query.get("sort_by").is_some()
+}
+
 fn bad_cursor() -> Problem {
     let detail = "`cursor` was not given by this list; begin without one";
     Problem::invalid(vec![Fault::parameter("cursor", detail)])
@@ -245,6 +305,18 @@ pub(crate) struct PageParams {
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// For the document: which entries are meant, in the filter language.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "read by the document, not by the handlers")]
+pub(crate) struct FilterParams {
+    /// A filter over the entries' fields, such as `status:failed AND created_at>2026-04-01` or `status.in:(failed,unpaid)`; with
+    /// `AND`, `OR`, `NOT`, parentheses, and the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `like`, `in`, `isnull`.
+    q: Option<String>,
+    /// Fields to order by, each with `:asc` or `:desc`: `status:asc,created_at:desc`. Newest first unless told.
+    sort_by: Option<String>,
 }
 
 #[cfg(test)]

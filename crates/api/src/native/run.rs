@@ -20,14 +20,15 @@ use futures::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
-use service::{Handout, Refusal, Service, Thing};
+use service::{Handout, Refusal, RunField, Service, Thing};
 use utoipa::{IntoParams, ToSchema};
 
 use super::asker::{Asker, Named, NamedPart, OrgParam};
-use super::page::{Listing, PageParams, PageView, Paging};
+use super::page::{FilterParams, Listing, PageParams, PageView, Paging};
 use super::problem::{Fault, Problem};
 use super::review::ReviewView;
 use crate::form::{Pairs, Query};
+use crate::listing::{list_fields, only};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -318,13 +319,40 @@ fn filter_of(query: &Pairs) -> Result<RunFilter, Problem> {
     if faults.is_empty() { Ok(filter) } else { Err(Problem::invalid(faults)) }
 }
 
+list_fields! {
+    RunFields: RunField, statuses: run_statuses {
+        "id" => RunField::Id, Id;
+        "status" => RunField::Status, Status;
+        "created_at" => RunField::CreatedAt, Time;
+        "started_at" => RunField::StartedAt, Time;
+        "finished_at" => RunField::FinishedAt, Time;
+        "duration_ms" => RunField::Duration, Number;
+        "workflow_id" => RunField::Workflow, Id;
+        "input_name" => RunField::InputName, Text;
+        "user_id" => RunField::User, Text;
+        "client_ref" => RunField::Reference, Text;
+        "failure_code" => RunField::FailureCode, Text;
+        "charged" => RunField::Charged, Number;
+        "thumbs_up" => RunField::Liked, Bool;
+    }
+}
+
+fn run_statuses(name: &str) -> Result<Vec<String>, String> {
+    let known = || Status::ALL.iter().map(|status| format!("`{}`", status.as_str())).collect::<Vec<_>>();
+    let status = Status::parse(name).ok_or_else(|| format!("one of {}", known().join(", ")))?;
+    Ok(vec![status.as_str().to_owned()])
+}
+
+/// Parameters that do not go with a filter in the filter language.
+const SIMPLE: &[&str] = &["workflow_id", "status", "input_name", "order_id", "label"];
+
 /// Lists an organization's runs, newest first.
 #[utoipa::path(
     get,
     path = "/runs",
     tag = "Runs",
     operation_id = "list_runs",
-    params(RunParams, OrgParam, PageParams),
+    params(RunParams, FilterParams, OrgParam, PageParams),
     responses((status = 200, description = "A page of runs.", body = PageView<RunView>))
 )]
 pub(crate) async fn list(
@@ -333,6 +361,10 @@ pub(crate) async fn list(
     Query(query): Query,
     paging: Paging,
 ) -> Result<Listing<RunView>, Problem> {
+    if let Some(listing) = paging.narrowed(&RunFields, SIMPLE)? {
+        let leaf = service.list_runs(&caller, &choice, &listing).await?;
+        return Ok(paging.leaf(leaf, RunView::from));
+    }
     let filter = filter_of(&query)?;
     let runs = service.runs_before(&caller, &choice, &filter, paging.after()?, paging.ask()).await?;
     Ok(paging.part(runs, |run| run.id.to_string(), RunView::from))
@@ -344,7 +376,7 @@ pub(crate) async fn list(
     path = "/orders/{order_id}/runs",
     tag = "Orders",
     operation_id = "list_order_runs",
-    params(("order_id" = String, Path, description = "Its id."), RunParams, OrgParam, PageParams),
+    params(("order_id" = String, Path, description = "Its id."), RunParams, FilterParams, OrgParam, PageParams),
     responses((status = 200, description = "A page of runs.", body = PageView<RunView>))
 )]
 pub(crate) async fn list_of_order(
@@ -355,6 +387,11 @@ pub(crate) async fn list_of_order(
     paging: Paging,
 ) -> Result<Listing<RunView>, Problem> {
     let batch = service.batch(&caller, &choice, &named.0).await?;
+    if let Some(listing) = paging.narrowed(&RunFields, SIMPLE)? {
+        let listing = only(listing, RunField::Batch, batch.handle);
+        let leaf = service.list_runs(&caller, &choice, &listing).await?;
+        return Ok(paging.leaf(leaf, RunView::from));
+    }
     let filter = RunFilter { batch: Some(batch.id), ..filter_of(&query)? };
     let runs = service.runs_before(&caller, &choice, &filter, paging.after()?, paging.ask()).await?;
     Ok(paging.part(runs, |run| run.id.to_string(), RunView::from))

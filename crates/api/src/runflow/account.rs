@@ -15,11 +15,12 @@ use uuid::Uuid;
 
 use super::asker::Asker;
 use super::form::Form;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, PageBody};
 use super::model::{Price, slug};
 use super::problem::Problem;
 use super::view::{maybe_time, time};
 use crate::Front;
+use crate::listing::list_fields;
 
 /// What a key that is not limited may do.
 const SCOPES: &[&str] = &[
@@ -126,7 +127,7 @@ fn membership(caller: &Caller, org: &Org) -> Value {
     })
 }
 
-runflow_fields! {
+list_fields! {
     BalanceFields: BalanceField {
         "id" => BalanceField::Id, Id;
         "org_id" => BalanceField::Org, Id;

@@ -14,12 +14,13 @@ use service::{AssetChange, AssetField, Refusal};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::model::FieldError;
 use super::problem::Problem;
 use super::repeat::Once;
 use super::view::{time, with_ending};
 use crate::Front;
+use crate::listing::list_fields;
 use crate::multipart::{FormFault, Multipart, boundary};
 
 /// What a form may have beside its file, in bytes.
@@ -29,7 +30,7 @@ const FIELD_BYTES_MAX: usize = 1024;
 /// Most characters in an asset's name.
 pub(crate) const NAME_MAX: usize = 500;
 
-runflow_fields! {
+list_fields! {
     AssetFields: AssetField {
         "id" => AssetField::Id, Id;
         "name" => AssetField::Name, Text;

@@ -11,13 +11,14 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::delivery::delivery_value;
-use super::listing::{ListQuery, NEWEST, PageBody, one, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::model::FieldError;
 use super::problem::Problem;
 use super::view::{maybe_time, time};
 use crate::Front;
+use crate::listing::{list_fields, one};
 
-runflow_fields! {
+list_fields! {
     AttemptFields: AttemptField {
         "id" => AttemptField::Id, Id;
         "attempt_number" => AttemptField::Number, Number;

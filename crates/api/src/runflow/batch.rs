@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, NEWEST, PageBody, only, runflow_fields, sort};
+use super::listing::{ListQuery, NEWEST, PageBody, Projection};
 use super::model;
 use super::problem::Problem;
 use super::run::{failure_of, run_statuses, status_of};
 use super::view::{item_id, maybe_time, object, run_of_item, time};
 use crate::Front;
+use crate::listing::{list_fields, only, sort};
 
 /// Items that a batch has written into it, at most; more are in its list of items alone.
 const ITEMS_INLINE_MAX: u64 = 1_000;
@@ -72,7 +73,7 @@ const ITEM_NAMES: &[&str] = &[
     "run",
 ];
 
-runflow_fields! {
+list_fields! {
     BatchFields: BatchField, statuses: batch_statuses {
         "id" => BatchField::Id, Id;
         "status_code" => BatchField::Status, Status;
@@ -101,7 +102,7 @@ fn batch_statuses(name: &str) -> Result<Vec<String>, String> {
     Ok(vec![name.to_owned()])
 }
 
-runflow_fields! {
+list_fields! {
     ItemFields: RunField, statuses: run_statuses {
         "sequence_index" => RunField::Place, Number;
         "status_code" => RunField::Status, Status;
@@ -259,7 +260,7 @@ impl Front {
     /// A batch as it is shown to whoever asks for it.
     pub(crate) async fn show_batch(&self, asker: &Asker, batch: &Batch) -> Result<Value, Problem> {
         let mut value = self.batch_value(batch);
-        self.sign_references(batch.org, &mut value["input"]).await?;
+        self.sign_references(batch.org, [&mut value["input"]]).await?;
         // An order of tens of thousands of pictures is walked through its list of items.
         if batch.runs <= ITEMS_INLINE_MAX {
             let runs = self.runs_of(asker, batch).await?;
@@ -295,20 +296,27 @@ impl Front {
         })
     }
 
-    async fn show_item(
+    /// Items of a batch as they are shown to whoever asks for them.
+    async fn show_items(
         &self,
         asker: &Asker,
         batch: Uuid,
-        run: &Run,
-        nth: usize,
+        runs: &[Run],
+        projection: &Projection,
         embeds: &[&str],
-    ) -> Result<Value, Problem> {
-        let mut value = self.item_value(batch, run, nth);
-        self.sign_references(run.org, &mut value["input"]).await?;
-        if embeds.contains(&"run") {
-            value["run"] = self.show_run(asker, run, &[]).await?;
+    ) -> Result<Vec<Value>, Problem> {
+        let items = runs.iter().enumerate();
+        let mut values: Vec<Value> = items.map(|(nth, run)| self.item_value(batch, run, nth)).collect();
+        if projection.shows("input") {
+            self.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
         }
-        Ok(value)
+        if embeds.contains(&"run") {
+            let shown = self.show_runs(asker, runs, &[], &Projection::default()).await?;
+            for (value, run) in values.iter_mut().zip(shown) {
+                value["run"] = run;
+            }
+        }
+        Ok(values.into_iter().map(|value| projection.of(value, embeds)).collect())
     }
 }
 
@@ -322,14 +330,11 @@ pub(crate) async fn list(
     let projection = query.projection(NAMES)?;
     query.embeds(&[])?;
     let leaf = front.service.list_batches(&asker.caller, &asker.choice, &listing).await?;
-    let mut items = Vec::with_capacity(leaf.entries.len());
-    for batch in &leaf.entries {
-        let mut value = front.batch_value(batch);
-        if projection.shows("input") {
-            front.sign_references(batch.org, &mut value["input"]).await?;
-        }
-        items.push(projection.of(value, &[]));
+    let mut values: Vec<Value> = leaf.entries.iter().map(|batch| front.batch_value(batch)).collect();
+    if projection.shows("input") {
+        front.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
     }
+    let items = values.into_iter().map(|value| projection.of(value, &[])).collect();
     Ok(query.page(&leaf, NEWEST, items))
 }
 
@@ -359,11 +364,7 @@ pub(crate) async fn list_items(
     let batch = front.service.batch_of(&asker.caller, &asker.choice, named.id(0, "batch_id")?).await?;
     let listing = only(listing, RunField::Batch, batch.handle);
     let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
-    let mut items = Vec::with_capacity(leaf.entries.len());
-    for (nth, run) in leaf.entries.iter().enumerate() {
-        let value = front.show_item(&asker, batch.handle, run, nth, &embeds).await?;
-        items.push(projection.of(value, &embeds));
-    }
+    let items = front.show_items(&asker, batch.handle, &leaf.entries, &projection, &embeds).await?;
     Ok(query.page(&leaf, IN_ORDER, items))
 }
 
@@ -386,8 +387,9 @@ pub(crate) async fn show_item(
         Err(problem) if !problem.is_the_callers() => return Err(problem),
         _ => return Err(none()),
     };
-    let value = front.show_item(&asker, batch.handle, &run, 0, &embeds).await?;
-    Ok(Json(projection.of(value, &embeds)))
+    let runs = std::slice::from_ref(&run);
+    let items = front.show_items(&asker, batch.handle, runs, &projection, &embeds).await?;
+    Ok(Json(items.into_iter().next().unwrap_or_default()))
 }
 
 /// `POST /v1/batches/{batch_id}/cancellation`: every item that has not ended.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::asker::Asker;
 use super::dispatch::FACE;
-use super::media::Resolved;
+use super::media::{Referred, Resolved};
 use super::model::{self, FieldError, Loc, MediaRules, Model};
 use super::problem::Problem;
 use super::target::Target;
@@ -72,12 +72,13 @@ impl Front {
         Ok((model::plan(model, &checked)?, model::media(model, input, &rules)))
     }
 
-    /// What is to be done for one input. Faults lead from inside the input.
+    /// What is to be done for one input, whose references were looked up. Faults lead from inside the input.
     pub(crate) async fn commission(
         &self,
         asker: &Asker,
         target: &Target,
         input: &Map<String, Value>,
+        referred: &Referred,
         terms: &Terms,
         seed: Uuid,
     ) -> Result<Commission, Wrong> {
@@ -91,8 +92,8 @@ impl Front {
             else {
                 continue;
             };
-            let resolved =
-                self.resolve(asker, &found.path, &text, seed, nth).await.map_err(Wrong::Problem)?;
+            let resolved = self.resolve(asker, referred, &found.path, &text, seed, nth).await;
+            let resolved = resolved.map_err(Wrong::Problem)?;
             model::put(&mut stored, &found.path, resolved.reference.clone());
             known.push((found.path, resolved));
         }

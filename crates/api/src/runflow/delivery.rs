@@ -12,17 +12,18 @@ use super::asker::{Asker, Named};
 use super::attempt::attempts_value;
 use super::callback::payload;
 use super::event::{kinds_of, name_of};
-use super::listing::{ListQuery, NEWEST, PageBody, everything, runflow_fields, sort};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::problem::Problem;
 use super::reference::known_events;
 use super::view::time;
 use super::webhook::webhook_value;
 use crate::Front;
+use crate::listing::{everything, list_fields, sort};
 
 /// Deliveries that are embedded in a webhook, the latest ones.
 const EMBEDDED_MAX: u32 = 50;
 
-runflow_fields! {
+list_fields! {
     DeliveryFields: DeliveryField, statuses: delivery_kinds {
         "id" => DeliveryField::Id, Id;
         "webhook_id" => DeliveryField::Subscription, Id;

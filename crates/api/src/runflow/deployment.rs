@@ -10,20 +10,21 @@ use service::{Deployment, DeploymentDraft, DeploymentHead, Refusal};
 use super::asker::{Asker, Named};
 use super::dispatch;
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::model::slug;
 use super::problem::Problem;
 use super::repeat::Once;
 use super::target::segments;
 use super::view::time;
 use crate::Front;
+use crate::listing::list_fields;
 
 /// Most characters in a name.
 const NAME_MAX: usize = 255;
 /// A page with more bytes of bodies than this ends before its limit; it has one entry at least.
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 
-runflow_fields! {
+list_fields! {
     DeploymentFields: DeploymentField {
         "id" => DeploymentField::Id, Id;
         "slug" => DeploymentField::Slug, Text;

@@ -75,7 +75,8 @@ async fn one(
     };
     form.check()?;
     let input = input.unwrap_or_default();
-    let commission = match front.commission(&asker, &target, &input, &terms, once.seed).await {
+    let referred = front.referred(asker.org, input.values()).await?;
+    let commission = match front.commission(&asker, &target, &input, &referred, &terms, once.seed).await {
         Ok(commission) => commission,
         Err(Wrong::Fields(errors)) => {
             form.wrong_within(&[Loc::from("input")], errors);
@@ -97,7 +98,7 @@ pub(crate) async fn file(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let workflow = front.workflow_of(asker, target).await?;
     let mut signed = commission.request.input.clone();
-    front.sign_references(asker.org, &mut signed).await?;
+    front.sign_references(asker.org, [&mut signed]).await?;
     let shown = |dispatched: &Dispatched| {
         let mut value = dispatched.runs.first().map_or(Value::Null, |run| front.run_value(run));
         value["input"] = signed.clone();
@@ -132,12 +133,14 @@ async fn many(
     };
     let elements = elements(&mut form, most);
     form.check()?;
+    let inputs = elements.iter().flat_map(|(input, _)| input.values());
+    let referred = front.referred(asker.org, inputs).await?;
     let mut work = Vec::with_capacity(elements.len());
     for (nth, (input, client_ref)) in (0..).zip(elements) {
         let terms = whole.for_element(client_ref);
         let seed = domain::id::derived_in_order(once.seed, nth);
         let within = ["body", "input"];
-        work.push(match front.commission(&asker, &target, &input, &terms, seed).await {
+        work.push(match front.commission(&asker, &target, &input, &referred, &terms, seed).await {
             Ok(commission) => commission,
             Err(wrong) => {
                 let problem = match wrong {
@@ -156,7 +159,7 @@ async fn many(
     let stored: Vec<Value> = work.iter().map(|commission| commission.request.input.clone()).collect();
     let request = whole.request(&target.model, Value::Array(stored));
     let mut signed = request.input.clone();
-    front.sign_references(asker.org, &mut signed).await?;
+    front.sign_references(asker.org, [&mut signed]).await?;
     let workflow = front.workflow_of(&asker, &target).await?;
     let batch = BatchCommission { name: String::new(), request, webhooks: whole.webhooks };
     let shown = |dispatched: &Dispatched| {

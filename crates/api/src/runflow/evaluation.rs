@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::evaluation::{
     Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report,
 };
-use domain::id::{self, EvaluationId, RunId};
+use domain::id::{self, EvaluationId, OrgId, RunId};
 use domain::image::FileName;
 use domain::request::{Face, From, Source};
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::asker::{Asker, Named};
 use super::dispatch::FACE;
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody, only, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::media::Resolved;
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
@@ -24,6 +24,7 @@ use super::reference::{ACTIVE_CLASS, action};
 use super::repeat::Once;
 use super::view::{maybe_time, time, with_ending};
 use crate::Front;
+use crate::listing::{list_fields, only};
 
 /// Most pictures that one is held against.
 const REFERENCES_MAX: usize = 4;
@@ -36,7 +37,7 @@ const REASON_MAX: usize = 2000;
 /// Where ids of what is found begin among those made from an evaluation's id.
 const FIRST_JUDGE: u32 = 10_000;
 
-runflow_fields! {
+list_fields! {
     EvaluationFields: EvaluationField, statuses: evaluation_statuses {
         "id" => EvaluationField::Id, Id;
         "status_code" => EvaluationField::Status, Status;
@@ -136,13 +137,16 @@ pub(crate) async fn submit(
     let webhooks = form.callback_url().into_iter().collect();
     form.check()?;
     let way = [Loc::from("body"), Loc::from("generated_image_url")];
-    let resolved = front.resolve(&asker, &way, &picture, once.seed, 0).await?;
+    let named: Vec<Value> =
+        references.iter().map(|reference| json!(reference.url)).chain([json!(picture)]).collect();
+    let referred = front.referred(asker.org, &named).await?;
+    let resolved = front.resolve(&asker, &referred, &way, &picture, once.seed, 0).await?;
     let mut shown = Vec::new();
     let mut held_against = Vec::new();
     for (nth, reference) in (1..).zip(references) {
         let place = usize::try_from(nth - 1).unwrap_or_default();
         let way = [Loc::from("body"), Loc::from("reference_images"), Loc::Index(place), Loc::from("url")];
-        let resolved = front.resolve(&asker, &way, &reference.url, once.seed, nth).await?;
+        let resolved = front.resolve(&asker, &referred, &way, &reference.url, once.seed, nth).await?;
         shown.push(json!({
             "url": resolved.reference, "kind": reference.kind, "description": reference.description,
         }));
@@ -152,7 +156,7 @@ pub(crate) async fn submit(
     details.insert("reference_images".to_owned(), json!(shown));
     let details = Value::Object(details);
     let mut signed = details.clone();
-    front.sign_references(asker.org, &mut signed).await?;
+    front.sign_references(asker.org, [&mut signed]).await?;
     let draft = EvaluationDraft {
         face: Face(FACE.to_owned()),
         task,
@@ -294,10 +298,23 @@ impl Front {
         value
     }
 
+    /// Evaluations as they are shown to whoever asks for them.
+    async fn evaluation_values(
+        &self,
+        org: OrgId,
+        evaluations: &[Evaluation],
+        embeds: &[&str],
+    ) -> Result<Vec<Value>, Problem> {
+        let mut signed: Vec<Value> =
+            evaluations.iter().map(|evaluation| evaluation.asked.details.clone()).collect();
+        self.sign_references(org, &mut signed).await?;
+        let shown = evaluations.iter().zip(&signed);
+        Ok(shown.map(|(evaluation, signed)| self.evaluation_value(evaluation, signed, embeds)).collect())
+    }
+
     async fn show_evaluation(&self, evaluation: &Evaluation, embeds: &[&str]) -> Result<Value, Problem> {
-        let mut signed = evaluation.asked.details.clone();
-        self.sign_references(evaluation.org, &mut signed).await?;
-        Ok(self.evaluation_value(evaluation, &signed, embeds))
+        let shown = self.evaluation_values(evaluation.org, std::slice::from_ref(evaluation), embeds).await?;
+        Ok(shown.into_iter().next().unwrap_or_default())
     }
 
     async fn page_of_evaluations(
@@ -313,10 +330,8 @@ impl Front {
             Some(run) => only(listing, EvaluationField::Run, run.0),
         };
         let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
-        let mut items = Vec::with_capacity(leaf.entries.len());
-        for evaluation in &leaf.entries {
-            items.push(projection.of(self.show_evaluation(evaluation, &embeds).await?, &embeds));
-        }
+        let shown = self.evaluation_values(asker.org, &leaf.entries, &embeds).await?;
+        let items = shown.into_iter().map(|value| projection.of(value, &embeds)).collect();
         Ok(query.page(&leaf, NEWEST, items))
     }
 

@@ -11,16 +11,17 @@ use service::{FolderChange, FolderField};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::problem::Problem;
 use super::repeat::Once;
 use super::view::time;
 use crate::Front;
+use crate::listing::list_fields;
 
 /// How long a folder's name may be, in characters.
 const NAME: std::ops::RangeInclusive<usize> = 1..=255;
 
-runflow_fields! {
+list_fields! {
     FolderFields: FolderField {
         "id" => FolderField::Id, Id;
         "name" => FolderField::Name, Text;

@@ -4,15 +4,12 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use domain::filter::{
-    BadSort, Cursor, Direction, Expr, Fields, Kind, Leaf, Listing, Mark, Refused, Sort, Value as FilterValue,
-    bind, names, parse, sort_by,
-};
+use domain::filter::{Cursor, Direction, Fields, Leaf, Listing, Mark, names};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::problem::Problem;
 use crate::form::Pairs;
+use crate::listing::{Unfit, narrowed};
 
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 500;
@@ -57,16 +54,8 @@ impl ListQuery {
 
     /// What the store is asked for a noun's list; `usual` is its order unless the query has one.
     pub(crate) fn listing<S: Fields>(&self, fields: &S, usual: &str) -> Result<Listing<S::Field>, Problem> {
-        let filter = match &self.q {
-            None => None,
-            Some(text) => {
-                let written = parse(text).map_err(|malformed| malformed_q(&malformed.to_string()))?;
-                Some(bind(&written, fields).map_err(refused)?)
-            }
-        };
         let order = self.sort_by.as_deref().unwrap_or(usual);
-        let sorts: Vec<Sort<S::Field>> =
-            sort_by(order, fields).map_err(|bad: BadSort| Problem::parameter("sort_by", bad.to_string()))?;
+        let (filter, sorts) = narrowed(self.q.as_deref(), order, fields).map_err(unfit)?;
         let mark = self.mark(usual);
         let backwards = self.walks_back()?;
         let from = match &self.pq {
@@ -129,40 +118,12 @@ impl ListQuery {
     }
 }
 
-fn malformed_q(why: &str) -> Problem {
-    Problem::bad_request(format!("`q` cannot be read: {why}."))
-}
-
-fn refused(refused: Refused) -> Problem {
-    match refused {
-        Refused::UnknownField(unknown) => Problem::parameter("q", unknown.to_string()),
-        other => malformed_q(&other.to_string()),
+fn unfit(unfit: Unfit) -> Problem {
+    match unfit {
+        Unfit::Filter(why) => Problem::bad_request(format!("`q` cannot be read: {why}.")),
+        Unfit::Field(why) => Problem::parameter("q", why),
+        Unfit::Order(why) => Problem::parameter("sort_by", why),
     }
-}
-
-/// One key of an order.
-pub(crate) fn sort<F>(field: F, kind: Kind, descending: bool) -> Sort<F> {
-    Sort { field, kind, descending }
-}
-
-/// A listing of everything there is of something small.
-pub(crate) fn everything<F>(sorts: Vec<Sort<F>>) -> Listing<F> {
-    Listing { filter: None, sorts, from: None, limit: 10_000 }
-}
-
-/// A listing of the one entry of that id.
-pub(crate) fn one<F>(field: F, id: Uuid) -> Listing<F> {
-    Listing { filter: Some(Expr::is(field, FilterValue::Id(id))), sorts: Vec::new(), from: None, limit: 1 }
-}
-
-/// The same listing of those alone whose field is that id.
-pub(crate) fn only<F>(listing: Listing<F>, field: F, id: Uuid) -> Listing<F> {
-    let of = Expr::is(field, FilterValue::Id(id));
-    let filter = match listing.filter {
-        None => of,
-        Some(filter) => Expr::And(vec![of, filter]),
-    };
-    Listing { filter: Some(filter), ..listing }
 }
 
 /// Which names of an entry are shown: all of them, unless some are named.
@@ -214,31 +175,3 @@ impl IntoResponse for PageBody {
         .into_response()
     }
 }
-
-/// The fields of a noun for a list: a table of wire names, and a function that knows the dialect's names of statuses where those
-/// are not the store's.
-macro_rules! runflow_fields {
-    ($name:ident: $field:ty $(, statuses: $statuses:path)? { $($wire:literal => $variant:expr, $kind:ident;)+ }) => {
-        struct $name;
-
-        impl ::domain::filter::Fields for $name {
-            type Field = $field;
-
-            fn names(&self) -> &[&'static str] {
-                &[$($wire),+]
-            }
-
-            fn field(&self, name: &str) -> Option<($field, ::domain::filter::Kind)> {
-                match name {
-                    $($wire => Some(($variant, ::domain::filter::Kind::$kind)),)+
-                    _ => None,
-                }
-            }
-
-            $(fn statuses(&self, _: &$field, name: &str) -> Result<Vec<String>, String> {
-                $statuses(name)
-            })?
-        }
-    };
-}
-pub(crate) use runflow_fields;

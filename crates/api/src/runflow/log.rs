@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use service::LogField;
 
 use super::asker::{Asker, Named};
-use super::listing::{ListQuery, PageBody, everything, one, runflow_fields, sort};
+use super::listing::{ListQuery, PageBody};
 use super::problem::Problem;
 use super::view::time;
 use crate::Front;
+use crate::listing::{everything, list_fields, one, sort};
 
-runflow_fields! {
+list_fields! {
     LogFields: LogField {
         "id" => LogField::Id, Id;
         "run_id" => LogField::Run, Id;

@@ -1,12 +1,14 @@
 //! Pictures that requests name: assets, inline ones, links of our own, and addresses elsewhere. What is here is found here; the
 //! rest is left for whoever does the work.
 
-use domain::asset::{AssetSource, StoredFile};
+use std::collections::{BTreeSet, HashMap};
+
+use domain::asset::{Asset, AssetSource};
 use domain::id::{AssetId, OrgId};
 use domain::image::{ContentHash, FileName, Image};
 use domain::request;
 use serde_json::Value;
-use service::{Link, LinkFault, LinkUse, Refusal};
+use service::{Link, LinkFault, LinkUse};
 use uuid::Uuid;
 
 use super::asker::Asker;
@@ -72,11 +74,48 @@ impl Front {
         Media::read(text, &rules)
     }
 
-    /// Finds the picture that a media value names. `way` leads to the value, for what is wrong with it. Inline pictures become
-    /// assets, with ids derived from `seed` and `nth`.
+    /// What of the organization's the texts in some values refer to, all of it looked up at once.
+    pub(crate) async fn referred<'a>(
+        &self,
+        org: OrgId,
+        values: impl IntoIterator<Item = &'a Value>,
+    ) -> Result<Referred, Problem> {
+        let (mut ids, mut hashes) = (BTreeSet::new(), BTreeSet::new());
+        for value in values {
+            each_text(value, &mut |text| match Reference::read(text) {
+                Some(Reference::Asset(id)) => drop(ids.insert(id)),
+                Some(Reference::File(hash, _)) => drop(hashes.insert(hash)),
+                None => drop(self.own_hash(org, text).map(|hash| hashes.insert(hash))),
+            });
+        }
+        let (ids, hashes) = (Vec::from_iter(ids), Vec::from_iter(hashes));
+        let assets = match ids.as_slice() {
+            [] => Vec::new(),
+            ids => self.service.referred_assets(org, ids).await?,
+        };
+        let files = match hashes.as_slice() {
+            [] => Vec::new(),
+            hashes => self.service.linked_images(org, hashes).await?,
+        };
+        Ok(Referred {
+            assets: assets.into_iter().map(|asset| (asset.id, asset)).collect(),
+            files: files.into_iter().map(|file| (file.hash, file)).collect(),
+        })
+    }
+
+    /// The file of the organization's own that a link leads to.
+    fn own_hash(&self, org: OrgId, text: &str) -> Option<ContentHash> {
+        let OwnLink { link, signature, .. } = OwnLink::read(text).filter(|own| own.link.org == org)?;
+        let LinkUse::Get(hash) = link.what else { return None };
+        self.service.check_link(&link, &signature).is_ok().then_some(hash)
+    }
+
+    /// Finds the picture that a media value names, among what was looked up of the value it stands in. `way` leads to the value,
+    /// for what is wrong with it. Inline pictures become assets, with ids derived from `seed` and `nth`.
     pub(crate) async fn resolve(
         &self,
         asker: &Asker,
+        referred: &Referred,
         way: &[Loc],
         text: &str,
         seed: Uuid,
@@ -85,27 +124,28 @@ impl Front {
         let wrong = |kind: &'static str, msg: String| {
             Problem::invalid(vec![FieldError::new(way.to_vec(), kind, msg)])
         };
-        if let Some(image) = self.kept_file(asker.org, text).await? {
-            let (_, name) = text.rsplit_once('/').unwrap_or(("", text));
+        if text.starts_with(FILES) {
+            let Some(Reference::File(hash, name)) = Reference::read(text) else {
+                return Err(wrong("value_error", format!("this is no reference to a file: {text}")));
+            };
+            let Some(image) = referred.files.get(&hash) else {
+                return Err(wrong("value_error", format!("file not found or expired: {text}")));
+            };
             return Ok(Resolved {
-                from: request::From::Stored(image),
+                from: request::From::Stored(image.clone()),
                 reference: text.to_owned(),
                 name: FileName::clean(name),
             });
         }
-        if text.starts_with(FILES) {
-            return Err(wrong("value_error", format!("file not found or expired: {text}")));
-        }
         match self.read_media(text).map_err(|(kind, msg)| wrong(kind, msg))? {
             Media::Asset(id) => {
-                let found = self.service.referred_asset(asker.org, AssetId(id)).await?;
-                let Some(asset) = found else {
+                let Some(asset) = referred.assets.get(&AssetId(id)) else {
                     return Err(wrong("value_error", format!("asset not found or expired: {ASSETS}{id}")));
                 };
                 Ok(Resolved {
-                    from: request::From::Stored(image_of(&asset.file)),
+                    from: request::From::Stored(asset.file.clone().into()),
                     reference: format!("{ASSETS}{id}"),
-                    name: asset.name,
+                    name: asset.name.clone(),
                 })
             }
             Media::Data(data) => {
@@ -123,8 +163,8 @@ impl Front {
                     .await
                     .map_err(|refusal| wrong("value_error", refusal.to_string()))?;
                 Ok(Resolved {
-                    from: request::From::Stored(image_of(&asset.file)),
                     reference: format!("{ASSETS}{}", asset.id),
+                    from: request::From::Stored(asset.file.into()),
                     name: asset.name,
                 })
             }
@@ -146,7 +186,11 @@ impl Front {
                         let LinkUse::Get(hash) = own.link.what else {
                             return Err(wrong("value_error", "this link leads to no picture".to_owned()));
                         };
-                        let image = self.service.linked_file(own.link.org, hash, &asker.org).await?;
+                        let known = referred.files.get(&hash).filter(|_| own.link.org == asker.org);
+                        let image = match known {
+                            Some(image) => image.clone(),
+                            None => self.service.linked_file(own.link.org, hash, &asker.org).await?,
+                        };
                         let reference = format!("{FILES}{hash}/{}", own.name);
                         Ok(Resolved { from: request::From::Stored(image), reference, name: own.name })
                     }
@@ -155,52 +199,72 @@ impl Front {
         }
     }
 
-    /// The file that a stored reference names, if it is one and the organization may see it.
-    async fn kept_file(&self, org: OrgId, text: &str) -> Result<Option<Image>, Problem> {
-        let hash = text.strip_prefix(FILES).and_then(|rest| rest.split('/').next());
-        let Some(hash) = hash.and_then(|hash| hash.parse::<ContentHash>().ok()) else { return Ok(None) };
-        match self.service.linked_image(org, hash).await {
-            Ok(image) => Ok(Some(image)),
-            Err(Refusal::Missing { .. }) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
-    }
-
-    /// Puts freshly signed addresses where a stored value has references.
-    pub(crate) async fn sign_references(&self, org: OrgId, value: &mut Value) -> Result<(), Problem> {
-        let mut texts = Vec::new();
-        gather(value, &mut texts);
-        for text in texts {
-            if let Some(id) = text.strip_prefix(ASSETS) {
-                let Ok(id) = id.parse::<AssetId>() else { continue };
+    /// Puts freshly signed addresses where stored values have references.
+    pub(crate) async fn sign_references<'a>(
+        &self,
+        org: OrgId,
+        values: impl IntoIterator<Item = &'a mut Value>,
+    ) -> Result<(), Problem> {
+        let mut values: Vec<&mut Value> = values.into_iter().collect();
+        let referred = self.referred(org, values.iter().map(|value| &**value)).await?;
+        for value in &mut values {
+            each_text_mut(value, &mut |text| match Reference::read(text) {
                 // What was thrown away since keeps its reference: it leads nowhere now.
-                if let Some(asset) = self.service.referred_asset(org, id).await? {
-                    *text = self.asset_url(org, asset.file.hash, &asset.name);
+                Some(Reference::Asset(id)) => {
+                    if let Some(asset) = referred.assets.get(&id) {
+                        *text = self.asset_url(org, asset.file.hash, &asset.name);
+                    }
                 }
-            } else if let Some((hash, name)) = text.strip_prefix(FILES).and_then(|rest| rest.split_once('/'))
-            {
-                let Ok(hash) = hash.parse::<ContentHash>() else { continue };
-                *text = self.result_url(org, hash, &FileName::clean(name));
-            }
+                Some(Reference::File(hash, name)) => {
+                    *text = self.result_url(org, hash, &FileName::clean(name));
+                }
+                None => {}
+            });
         }
         Ok(())
     }
 }
 
-/// Every text in a value that is a reference.
-fn gather<'a>(value: &'a mut Value, texts: &mut Vec<&'a mut String>) {
+/// What some values refer to, as far as it is there.
+#[derive(Debug, Default)]
+pub(crate) struct Referred {
+    assets: HashMap<AssetId, Asset>,
+    files: HashMap<ContentHash, Image>,
+}
+
+/// A text that stands for something of the organization's.
+enum Reference<'a> {
+    Asset(AssetId),
+    /// A file that is no asset, and its name.
+    File(ContentHash, &'a str),
+}
+
+impl<'a> Reference<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix(FILES) {
+            let (hash, name) = rest.split_once('/')?;
+            return Some(Self::File(hash.parse().ok()?, name));
+        }
+        Media::asset(text).map(|id| Self::Asset(AssetId(id)))
+    }
+}
+
+fn each_text<'a>(value: &'a Value, see: &mut impl FnMut(&'a str)) {
     match value {
-        Value::String(text) if text.starts_with("runflow://") => texts.push(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| gather(value, texts)),
-        Value::Object(members) => members.values_mut().for_each(|value| gather(value, texts)),
+        Value::String(text) => see(text),
+        Value::Array(values) => values.iter().for_each(|value| each_text(value, see)),
+        Value::Object(members) => members.values().for_each(|value| each_text(value, see)),
         _ => {}
     }
 }
 
-/// A stored file as the engine takes it; what is no picture has no size.
-fn image_of(file: &StoredFile) -> Image {
-    let (width, height) = file.size.unwrap_or((0, 0));
-    Image { hash: file.hash, media_type: file.media_type.clone(), bytes: file.bytes, width, height }
+fn each_text_mut(value: &mut Value, see: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| each_text_mut(value, see)),
+        Value::Object(members) => members.values_mut().for_each(|value| each_text_mut(value, see)),
+        _ => {}
+    }
 }
 
 /// The file name at the end of an address.

@@ -54,7 +54,7 @@ use problem::Problem;
 const REQUEST_ID: HeaderName = HeaderName::from_static("runflow-request-id");
 
 /// What comes after `/v1/` in this dialect's paths and in none of the other's.
-const PLACES: [&str; 20] = [
+const PLACES: [&str; 21] = [
     "admin",
     "asset-folders",
     "asset-uploads",
@@ -69,6 +69,7 @@ const PLACES: [&str; 20] = [
     "files",
     "model-creators",
     "models",
+    "previews",
     "public",
     "readiness",
     "runs",
@@ -145,6 +146,7 @@ fn router(front: Front) -> Router {
         .route("/v1/uploads/{org}/{asset}/{until}", put(upload::receive))
         .route("/v1/files/{org}/{hash}/{until}/{name}", get(file::download))
         .route("/v1/thumbnails/{org}/{hash}/{until}/{name}", get(file::thumbnail))
+        .route("/v1/previews/{org}/{step}/{until}/{name}", get(file::preview))
         .route("/v1/assets", get(asset::list).post(asset::add))
         .route("/v1/assets/types", get(reference::asset_types))
         .route("/v1/assets/{id}", get(asset::show).patch(asset::change).delete(asset::delete))

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::asker::Asker;
-use super::listing::{ListQuery, PageBody, runflow_fields};
+use super::listing::{ListQuery, PageBody};
 use super::model::{self, Creator, FieldError, Model, Price};
 use super::problem::Problem;
 use super::target::{Target, segments};
 use super::view::time;
 use crate::Front;
+use crate::listing::list_fields;
 
 /// What models are asked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) enum ModelField {
     UpdatedAt,
 }
 
-runflow_fields! {
+list_fields! {
     ModelFields: ModelField {
         "id" => ModelField::Id, Id;
         "slug" => ModelField::Slug, Text;
@@ -49,7 +50,7 @@ pub(crate) enum CreatorField {
     Name,
 }
 
-runflow_fields! {
+list_fields! {
     CreatorFields: CreatorField {
         "id" => CreatorField::Id, Id;
         "slug" => CreatorField::Slug, Text;
@@ -299,7 +300,7 @@ pub(crate) enum ExampleField {
     Place,
 }
 
-runflow_fields! {
+list_fields! {
     ExampleFields: ExampleField {
         "id" => ExampleField::Id, Id;
         "model_id" => ExampleField::Model, Id;

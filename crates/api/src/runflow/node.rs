@@ -3,18 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use domain::filter::Kind;
-use domain::id::RunId;
+use domain::id::{OrgId, RunId};
 use serde_json::{Value, json};
 use service::{ListedStep, StepField, part_number, step_id};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
-use super::listing::{ListQuery, PageBody, everything, one, runflow_fields, sort};
+use super::listing::{ListQuery, PageBody};
 use super::problem::Problem;
 use super::view::time;
 use crate::Front;
+use crate::listing::{everything, list_fields, one, sort};
 
-runflow_fields! {
+list_fields! {
     NodeFields: StepField {
         "id" => StepField::Id, Id;
         "run_id" => StepField::Run, Id;
@@ -48,38 +49,41 @@ const NAMES: &[&str] = &[
 /// The usual order of node runs.
 const FIRST: &str = "created_at:asc,sort_order:asc";
 
-fn node_value(step: &ListedStep) -> Value {
-    let report = &step.report;
-    json!({
-        "id": step_id(step.run, step.place),
-        "run_id": step.run,
-        "node_id": null,
-        "flow_id": null,
-        "state_code": "succeeded",
-        "input": { "component": report.component, "label": report.label, "version": report.version },
-        "output": {
-            "cached": report.cached, "notes": report.notes, "confidence": report.confidence,
-            "product_pixels_changed": report.product_pixels_changed, "model": report.model,
-        },
-        "input_signature": null,
-        "preview_type": null,
-        "preview_value": null,
-        "duration_ms": report.millis.round() as i64,
-        "cost": null,
-        "retry_count": 0,
-        "error_message": null,
-        "created_at": time(step.started_at),
-        "started_at": time(step.started_at),
-        "completed_at": time(step.finished_at),
-    })
-}
-
 impl Front {
+    fn node_value(&self, org: OrgId, step: &ListedStep) -> Value {
+        let report = &step.report;
+        // What a step that failed would have made is nowhere.
+        let preview = (report.error.is_none() && self.service.has_previews())
+            .then(|| self.preview_url(org, step.run, step.place));
+        json!({
+            "id": step_id(step.run, step.place),
+            "run_id": step.run,
+            "node_id": null,
+            "flow_id": null,
+            "state_code": if report.error.is_none() { "succeeded" } else { "failed" },
+            "input": { "component": report.component, "label": report.label, "version": report.version },
+            "output": {
+                "cached": report.cached, "notes": report.notes, "confidence": report.confidence,
+                "product_pixels_changed": report.product_pixels_changed, "model": report.model,
+            },
+            "input_signature": null,
+            "preview_type": preview.as_ref().map(|_| "image"),
+            "preview_value": preview,
+            "duration_ms": report.millis.round() as i64,
+            "cost": null,
+            "retry_count": 0,
+            "error_message": report.error,
+            "created_at": time(step.started_at),
+            "started_at": time(step.started_at),
+            "completed_at": time(step.finished_at),
+        })
+    }
+
     /// Every node run of a run, in the order of its steps.
     pub(crate) async fn nodes_of(&self, asker: &Asker, run: RunId) -> Result<Value, Problem> {
         let listing = everything(vec![sort(StepField::Place, Kind::Number, false)]);
         let leaf = self.service.list_steps(&asker.caller, &asker.choice, Some(run), &listing).await?;
-        Ok(leaf.entries.iter().map(node_value).collect())
+        Ok(leaf.entries.iter().map(|step| self.node_value(asker.org, step)).collect())
     }
 }
 
@@ -95,7 +99,8 @@ pub(crate) async fn list(
     query.embeds(&[])?;
     let of = named.id_or_any(0, "run_id")?;
     let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
-    let items = leaf.entries.iter().map(|step| projection.of(node_value(step), &[])).collect();
+    let items =
+        leaf.entries.iter().map(|step| projection.of(front.node_value(asker.org, step), &[])).collect();
     Ok(query.page(&leaf, FIRST, items))
 }
 
@@ -112,5 +117,5 @@ pub(crate) async fn show(
     }
     let listing = one(StepField::Id, id);
     let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
-    Ok(Json(node_value(leaf.entries.first().ok_or_else(missing)?)))
+    Ok(Json(front.node_value(asker.org, leaf.entries.first().ok_or_else(missing)?)))
 }

@@ -44,7 +44,8 @@ pub(crate) async fn rerun(
             front.find_model(&asker, owner, slug).await?
         };
         let input = request.input.as_object().cloned().unwrap_or_default();
-        return match front.commission(&asker, &target, &input, &terms, once.seed).await {
+        let referred = front.referred(asker.org, input.values()).await?;
+        return match front.commission(&asker, &target, &input, &referred, &terms, once.seed).await {
             Ok(commission) => file(&front, &asker, &target, commission, once).await,
             Err(Wrong::Fields(errors)) => Err(Problem::invalid(errors)),
             Err(Wrong::Problem(problem)) => Err(problem),

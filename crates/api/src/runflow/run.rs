@@ -1,26 +1,29 @@
 //! Runs: shown, listed, cancelled.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::access::Role;
-use domain::filter::{Kind, Listing};
+use domain::evaluation::{Evaluation, EvaluationState};
 use domain::id::RunId;
 use domain::request::Origin;
 use domain::run::{Outcome, Run, State as RunState, Status};
 use serde_json::{Map, Value, json};
-use service::{EvaluationField, RunField};
+use service::RunField;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, NEWEST, PageBody, Projection, everything, only, runflow_fields, sort};
+use super::listing::{ListQuery, NEWEST, PageBody, Projection};
 use super::model;
 use super::problem::Problem;
 use super::view::{maybe_time, object, time, with_ending};
 use crate::Front;
+use crate::listing::list_fields;
 
-runflow_fields! {
+list_fields! {
     RunFields: RunField, statuses: run_statuses {
         "id" => RunField::Id, Id;
         "status_code" => RunField::Status, Status;
@@ -185,7 +188,9 @@ impl Front {
             status if status.is_final() => json!(self.money(run.charged.into())),
             _ => Value::Null,
         };
-        let steps = run.state.result().map(|result| result.made_by.len());
+        let made_by = run.state.made_by();
+        let steps = made_by.map(<[_]>::len);
+        let completed = made_by.map(|steps| steps.iter().filter(|step| step.error.is_none()).count());
         let input = match (request, &run.input) {
             (Some(request), _) => request.input.clone(),
             (None, Some(image)) => {
@@ -227,7 +232,7 @@ impl Front {
             ("cost", json!(cost)),
             ("cost_breakdown", json!(null)),
             ("nodes_total", json!(steps)),
-            ("nodes_completed", json!(steps)),
+            ("nodes_completed", json!(completed)),
             ("resolved_template_id", json!(null)),
             ("batch_id", json!(batch)),
             ("client_ref", json!(run.labels.get("client_ref"))),
@@ -259,24 +264,41 @@ impl Front {
 
     /// A run as it is shown to whoever asks for it, with what they want beside it.
     pub(crate) async fn show_run(&self, asker: &Asker, run: &Run, embeds: &[&str]) -> Result<Value, Problem> {
-        self.project_run(asker, run, embeds, &Projection::default()).await
+        let shown = self.show_runs(asker, std::slice::from_ref(run), embeds, &Projection::default()).await?;
+        Ok(shown.into_iter().next().unwrap_or_default())
     }
 
-    /// The names of a run that are shown, with what is wanted beside them; nothing is looked up for the others.
-    async fn project_run(
+    /// The names of runs that are shown, with what is wanted beside them; nothing is looked up for the others.
+    pub(crate) async fn show_runs(
+        &self,
+        asker: &Asker,
+        runs: &[Run],
+        embeds: &[&str],
+        projection: &Projection,
+    ) -> Result<Vec<Value>, Problem> {
+        let mut values: Vec<Value> = runs.iter().map(|run| self.run_value(run)).collect();
+        if projection.shows("input") {
+            self.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
+        }
+        if projection.shows("current_evaluation_summary") {
+            let verdicts = self.verdicts_on(asker, runs).await?;
+            for (run, value) in runs.iter().zip(&mut values) {
+                value["current_evaluation_summary"] = verdicts.get(&run.id).cloned().unwrap_or_default();
+            }
+        }
+        for (run, value) in runs.iter().zip(&mut values) {
+            self.embed(asker, run, embeds, value).await?;
+        }
+        Ok(values.into_iter().map(|value| projection.of(value, embeds)).collect())
+    }
+
+    async fn embed(
         &self,
         asker: &Asker,
         run: &Run,
         embeds: &[&str],
-        projection: &Projection,
-    ) -> Result<Value, Problem> {
-        let mut value = self.run_value(run);
-        if projection.shows("input") {
-            self.sign_references(run.org, &mut value["input"]).await?;
-        }
-        if projection.shows("current_evaluation_summary") {
-            value["current_evaluation_summary"] = self.verdict_on(asker, run.id).await?;
-        }
+        value: &mut Value,
+    ) -> Result<(), Problem> {
         if embeds.contains(&"logs") {
             value["logs"] = self.logs_of(asker, run.id).await?;
         }
@@ -300,23 +322,24 @@ impl Front {
                 }
             };
         }
-        Ok(projection.of(value, embeds))
+        Ok(())
     }
 
-    /// What the latest evaluation of a run found, if there is one.
-    async fn verdict_on(&self, asker: &Asker, run: RunId) -> Result<Value, Problem> {
+    /// What the latest evaluation of each run found, where there is one.
+    async fn verdicts_on(&self, asker: &Asker, runs: &[Run]) -> Result<HashMap<RunId, Value>, Problem> {
         if !asker.caller.scopes.allow("evaluations:read") {
-            return Ok(Value::Null);
+            return Ok(HashMap::new());
         }
-        let latest = everything(vec![sort(EvaluationField::CreatedAt, Kind::Time, true)]);
-        let listing = Listing { limit: 1, ..only(latest, EvaluationField::Run, run.0) };
-        let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
-        Ok(leaf.entries.first().map_or(Value::Null, |evaluation| match &evaluation.state {
-            domain::evaluation::EvaluationState::Completed { report, .. } => {
+        let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+        let latest = self.service.latest_evaluations(&asker.caller, &asker.choice, &ids).await?;
+        let verdict = |state: &EvaluationState| match state {
+            EvaluationState::Completed { report, .. } => {
                 json!({ "passed": report.passed, "status_code": "completed", "score": report.score })
             }
             state => json!({ "passed": null, "status_code": state.status().as_str(), "score": null }),
-        }))
+        };
+        let of_run = |it: &Evaluation| Some((it.run?, verdict(&it.state)));
+        Ok(latest.iter().filter_map(of_run).collect())
     }
 }
 
@@ -352,10 +375,7 @@ pub(crate) async fn list(
     let listing = query.listing(&RunFields, NEWEST)?;
     let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
     let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
-    let mut items = Vec::with_capacity(leaf.entries.len());
-    for run in &leaf.entries {
-        items.push(front.project_run(&asker, run, &embeds, &projection).await?);
-    }
+    let items = front.show_runs(&asker, &leaf.entries, &embeds, &projection).await?;
     Ok(query.page(&leaf, NEWEST, items))
 }
 
@@ -368,7 +388,8 @@ pub(crate) async fn show(
 ) -> Result<Json<Value>, Problem> {
     let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
     let run = front.read_run(&asker, named.id(0, "id")?).await?;
-    Ok(Json(front.project_run(&asker, &run, &embeds, &projection).await?))
+    let shown = front.show_runs(&asker, std::slice::from_ref(&run), &embeds, &projection).await?;
+    Ok(Json(shown.into_iter().next().unwrap_or_default()))
 }
 
 impl Front {

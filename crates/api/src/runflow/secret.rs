@@ -9,17 +9,18 @@ use service::SecretField;
 
 use super::asker::{Asker, Named};
 use super::form::{Form, MaybeForm};
-use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::problem::Problem;
 use super::repeat::Once;
 use super::view::{maybe_time, time};
 use crate::Front;
+use crate::listing::list_fields;
 use crate::repeat::ShownOnce;
 
 /// How long a label may be, in characters.
 const LABEL: std::ops::RangeInclusive<usize> = 0..=255;
 
-runflow_fields! {
+list_fields! {
     SecretFields: SecretField {
         "id" => SecretField::Id, Id;
         "label" => SecretField::Label, Text;

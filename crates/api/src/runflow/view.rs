@@ -104,11 +104,18 @@ impl Front {
         self.written("thumbnails", &link, &hash.to_string(), "thumbnail.webp")
     }
 
-    fn written(&self, kind: &str, link: &Link, hash: &str, name: &str) -> String {
+    /// A signed address of a small picture of what came after a step of a run.
+    pub(crate) fn preview_url(&self, org: OrgId, run: RunId, place: u32) -> String {
+        let lifetime = self.service.settings().result_link_lifetime;
+        let link = self.service.link(org, LinkUse::Preview(run, place), lifetime);
+        self.written("previews", &link, &format!("{run}.{place}"), "preview.webp")
+    }
+
+    fn written(&self, kind: &str, link: &Link, what: &str, name: &str) -> String {
         let base = &self.service.settings().public_url;
         let signature = self.service.sign_link(link);
         let name = utf8_percent_encode(name, SEGMENT);
-        format!("{base}/v1/{kind}/{}/{hash}/{}/{name}?sig={signature}", link.org, link.until)
+        format!("{base}/v1/{kind}/{}/{what}/{}/{name}?sig={signature}", link.org, link.until)
     }
 
     /// Where the bytes of an upload go.

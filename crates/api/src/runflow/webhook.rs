@@ -15,20 +15,21 @@ use super::asker::{Asker, Named};
 use super::dispatch::FACE;
 use super::event::{kinds_of, name_of};
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody, runflow_fields};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::reference::{event_codes, known_events};
 use super::repeat::Once;
 use super::view::{maybe_time, time};
 use crate::Front;
+use crate::listing::list_fields;
 use crate::repeat::ShownOnce;
 
 /// Longest address, in characters.
 const ADDRESS_MAX: usize = 2048;
 /// Longest secret that is read, in characters.
 const SECRET_MAX: usize = 255;
-runflow_fields! {
+list_fields! {
     WebhookFields: SubscriptionField {
         "id" => SubscriptionField::Id, Id;
         "url" => SubscriptionField::Address, Text;

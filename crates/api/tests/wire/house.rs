@@ -489,11 +489,7 @@ impl House {
                     self.outcome(claim.run.input.as_ref().expect("its picture"), &claim.run.input_name).await,
                 ),
                 End::BadInput => Settlement::Failed {
-                    failure: Failure {
-                        code: "image_unreadable".to_owned(),
-                        message: "the picture cannot be decoded".to_owned(),
-                        fault: Fault::Input,
-                    },
+                    failure: Failure::new("image_unreadable", "the picture cannot be decoded", Fault::Input),
                     policy,
                     chance: 0.5,
                 },

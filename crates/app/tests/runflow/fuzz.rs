@@ -94,6 +94,8 @@ fn furnish(house: &House) -> BTreeMap<&'static str, Vec<String>> {
     let deployment = json!({ "slug": "x", "name": "X", "workflow_json": {}, "graph": {} });
     let deployment = id(&house.post("/v1/comfyui-workflows", &deployment).expect(201));
     let (nodes, logs) = (items(&format!("/v1/runs/{run}/node-runs")), items(&format!("/v1/runs/{run}/logs")));
+    let first = house.get(&format!("/v1/runs/{run}/node-runs?limit=1")).expect(200);
+    let preview = link(house, &first["items"][0]["preview_value"]);
     let deliveries = house.until("webhooks are told", || {
         Some(items("/v1/webhooks/any/deliveries?limit=3")).filter(|deliveries| !deliveries.is_empty())
     });
@@ -131,6 +133,10 @@ fn furnish(house: &House) -> BTreeMap<&'static str, Vec<String>> {
         ("THUMBNAIL_UNTIL", vec![thumbnail[2].clone()]),
         ("THUMBNAIL_NAME", vec![thumbnail[3].clone()]),
         ("THUMBNAIL_SIGNATURE", vec![thumbnail[4].clone()]),
+        ("PREVIEW_STEP", vec![preview[1].clone()]),
+        ("PREVIEW_UNTIL", vec![preview[2].clone()]),
+        ("PREVIEW_NAME", vec![preview[3].clone()]),
+        ("PREVIEW_SIGNATURE", vec![preview[4].clone()]),
         ("UPLOAD_ASSET", vec![announced[1].clone()]),
         ("UPLOAD_UNTIL", vec![announced[2].clone()]),
         ("UPLOAD_SIGNATURE", vec![announced[3].clone()]),

@@ -364,3 +364,94 @@ fn a_cancelled_run_stops_costs_nothing_and_tells_so_in_its_log() {
     let nodes = house.get("/v1/runs/any/node-runs?limit=3").expect(200);
     assert!(nodes["items"].is_array());
 }
+
+/// A published workflow of these steps, as a model.
+fn workflow(house: &House, name: &str, middle: Value) -> String {
+    let mut steps = vec![json!({ "type": "input" })];
+    steps.extend(middle.as_array().expect("steps").iter().cloned());
+    steps.push(json!({ "type": "export", "settings": { "targetFormat": "PNG", "targetMode": "RGBA" } }));
+    house.post("/packshot/v1/workflows", &json!({ "name": name, "steps": steps })).expect(201);
+    format!("my-studio/{}", name.to_lowercase())
+}
+
+fn nodes_of(house: &House, run: &str) -> Vec<Value> {
+    let page = house.get(&format!("/v1/runs/{run}/node-runs")).expect(200);
+    page["items"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn node_runs_tell_how_each_step_went_and_show_what_came_after_it() {
+    let house = House::open();
+    let canvas = json!({ "width": 640, "height": 400, "upscale": false });
+    let model = workflow(
+        &house,
+        "Framed",
+        json!([
+            { "type": "setOnCanvas", "settings": canvas },
+            { "type": "fillBackground", "settings": { "color": "#336699" } },
+        ]),
+    );
+    let body = json!({ "input": { "image_url": house.inline(5) } });
+    let path = format!("/v1/models/{model}/runs");
+    let run = id(&house.post(&path, &body).expect(201));
+    assert_eq!(house.ended(&run)["status_code"], "succeeded");
+    let nodes = nodes_of(&house, &run);
+    let names: Vec<_> = nodes.iter().map(|node| node["input"]["component"].as_str()).collect();
+    assert_eq!(
+        names,
+        [Some("input"), Some("setOnCanvas"), Some("fillBackground"), Some("export")],
+        "{nodes:?}"
+    );
+    let mut sizes = Vec::new();
+    for node in &nodes {
+        assert_eq!(
+            (&node["state_code"], &node["output"]["cached"], &node["error_message"], &node["preview_type"]),
+            (&json!("succeeded"), &json!(false), &Value::Null, &json!("image")),
+            "{node}"
+        );
+        let url = node["preview_value"].as_str().expect("an address");
+        let small = house.follow(url);
+        assert_eq!(
+            (small.status, small.header("content-type")),
+            (200, Some("image/webp")),
+            "{}",
+            small.text()
+        );
+        assert_eq!(house.follow(url).body, small.body, "it is kept");
+        let seen = pixels::decode(&small.body, &pixels::DecodeOptions::default()).expect("a picture").bitmap;
+        sizes.push((seen.width(), seen.height(), seen.channels() == pixels::Channels::Rgba));
+        house
+            .follow(&url.replace(&run, "0196a300-0000-7000-8000-000000000001"))
+            .refuses(403, "PERMISSION_DENIED");
+    }
+    // The photo; the photo on a clear canvas; the canvas filled; the file, which is opaque.
+    assert_eq!(sizes[0], (24, 16, false));
+    assert_eq!(sizes[1], (320, 200, true));
+    assert_eq!((sizes[2].0, sizes[2].1, sizes[3].0, sizes[3].1), (320, 200, 320, 200));
+    assert!(!sizes[2].2, "nothing is clear any more: {sizes:?}");
+    // The same again takes what was done from the cache, and says so.
+    let again = id(&house.post(&path, &body).expect(201));
+    house.ended(&again);
+    assert!(nodes_of(&house, &again).iter().all(|node| node["output"]["cached"] == true));
+}
+
+#[test]
+fn node_runs_of_a_failure_end_with_the_step_that_failed() {
+    let house = House::open();
+    let model = workflow(
+        &house,
+        "Cut",
+        json!([{ "type": "removeBackground", "settings": { "mode": "existingAlpha" } }]),
+    );
+    // An opaque picture has no alpha to cut by.
+    let body = json!({ "input": { "image_url": house.inline(6) } });
+    let run = id(&house.post(&format!("/v1/models/{model}/runs"), &body).expect(201));
+    let ended = house.ended(&run);
+    assert_eq!(ended["status_code"], "failed", "{ended}");
+    assert_eq!((&ended["nodes_total"], &ended["nodes_completed"]), (&json!(2), &json!(1)));
+    let nodes = nodes_of(&house, &run);
+    assert_eq!(nodes.len(), 2, "{nodes:?}");
+    assert_eq!((&nodes[0]["state_code"], &nodes[1]["state_code"]), (&json!("succeeded"), &json!("failed")));
+    assert_eq!(nodes[1]["error_message"], ended["failure_message"]);
+    assert!(nodes[0]["preview_value"].is_string() && nodes[1]["preview_value"].is_null());
+}

@@ -231,14 +231,14 @@ fn steps() {
             let plan = plan(&conn, &noun.query(&ways(&listing), &listing).sql);
             assert!(plan[0].starts_with("SEARCH r USING") && plan[0].contains(index), "{index} {plan:#?}");
             assert!(plan[1].starts_with("SCAN s VIRTUAL TABLE"), "{plan:#?}");
-            if index.contains("runs_succeeded") {
+            if index.contains("runs_done") {
                 assert_eq!(plan[2], "USE TEMP B-TREE FOR LAST TERM OF ORDER BY", "{plan:#?}");
                 let further = listing.from.is_none() || plan[0].contains("finished_at");
                 assert!(further, "{plan:#?}");
             }
         }
     };
-    by(None, None, "INDEX runs_succeeded (org=?");
+    by(None, None, "INDEX runs_done (org=?");
     by(Some(RunId(Uuid::nil())), None, "(id=?)");
     by(None, Some(Expr::is(StepField::Run, an_id())), "(id=?)");
     by(None, Some(Expr::is(StepField::Id, an_id())), "(id>? AND id<?)");

@@ -1,4 +1,4 @@
-//! Lists of the steps of runs that succeeded. They are read out of the runs' results.
+//! Lists of the steps of runs that succeeded or failed. They are read out of the runs' results and failures.
 
 use domain::filter::{Leaf, Listing};
 use domain::id::{OrgId, RunId};
@@ -23,6 +23,12 @@ fn column(field: &StepField) -> Column {
     }
 }
 
+/// Runs with their steps: a run has a result or a failure, or neither.
+const STEPS: &str = "runs r CROSS JOIN json_each(coalesce(r.result, r.failure), '$.made_by') s";
+
+/// Runs whose steps are known: the condition of the index that has them.
+const DONE: &str = "status IN ('succeeded', 'failed')";
+
 const COLUMNS: &str = "r.id, r.started_at, r.finished_at, s.key, s.value";
 
 fn step(row: &Row<'_>) -> rusqlite::Result<ListedStep> {
@@ -36,12 +42,7 @@ fn step(row: &Row<'_>) -> rusqlite::Result<ListedStep> {
 }
 
 pub(super) fn noun() -> Noun<StepField> {
-    Noun {
-        columns: COLUMNS.to_owned(),
-        table: "runs r CROSS JOIN json_each(r.result, '$.made_by') s",
-        id: "part_of(r.id, s.key)",
-        column,
-    }
+    Noun { columns: COLUMNS.to_owned(), table: STEPS, id: "part_of(r.id, s.key)", column }
 }
 
 pub(super) fn way(
@@ -53,16 +54,15 @@ pub(super) fn way(
     let org = blob(org.0);
     let table = noun.table;
     if let Some(run) = run.map(|run| blob(run.0)).or_else(|| the_one(listing, &StepField::Run)) {
-        let from = format!("{table} WHERE r.id = ? AND +r.org = ? AND +r.status = 'succeeded'");
+        let from = format!("{table} WHERE r.id = ? AND +r.org = ? AND +r.{DONE}");
         return noun.way(&from, [run, org]);
     }
     if let Some((least, most)) = whole_of(the_one(listing, &StepField::Id)) {
-        let from = format!("{table} WHERE r.id BETWEEN ? AND ? AND +r.org = ? AND +r.status = 'succeeded'");
+        let from = format!("{table} WHERE r.id BETWEEN ? AND ? AND +r.org = ? AND +r.{DONE}");
         return noun.way(&from, [least, most, org]);
     }
-    let from = "runs r INDEXED BY runs_succeeded CROSS JOIN json_each(r.result, '$.made_by') s
-                WHERE r.org = ? AND r.status = 'succeeded'";
-    noun.way(from, [org])
+    let from = STEPS.replacen("runs r", "runs r INDEXED BY runs_done", 1);
+    noun.way(&format!("{from} WHERE r.org = ? AND r.{DONE}"), [org])
 }
 
 pub(super) fn list(

@@ -260,8 +260,7 @@ impl World {
 
     /// The failure of a picture that cannot be worked on.
     pub fn bad_input(&self) -> Failure {
-        let (code, message) = ("image_unreadable".to_owned(), "the picture cannot be read".to_owned());
-        Failure { code, message, fault: Fault::Input }
+        Failure::new("image_unreadable", "the picture cannot be read", Fault::Input)
     }
 
     /// A subscription to everything.
@@ -391,8 +390,7 @@ impl World {
 
     /// A failure by that fault, under the default policy.
     pub fn failure(&self, fault: Fault) -> Settlement {
-        let failure =
-            Failure { code: "test_failure".to_owned(), message: "it did not work".to_owned(), fault };
+        let failure = Failure::new("test_failure", "it did not work", fault);
         Settlement::Failed { failure, policy: RetryPolicy::default(), chance: 0.5 }
     }
 

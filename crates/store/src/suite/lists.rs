@@ -17,7 +17,7 @@ use domain::id::{
 use domain::image::FileName;
 use domain::page::Window;
 use domain::request::{Face, From, Origin, Request, Source};
-use domain::run::{Failure, Fault, Feedback, Outcome, RetryPolicy, Status, StepReport, Terms};
+use domain::run::{Failure, Fault, Feedback, Outcome, RetryPolicy, State, Status, StepReport, Terms};
 use domain::subscription::{CallbackSecret, Subscription};
 use domain::time::{Millis, Timestamp};
 use serde_json::json;
@@ -196,6 +196,13 @@ fn outcome(world: &World, millis: f64) -> Settlement {
     Settlement::Succeeded(Outcome { made_by, ..world.outcome() })
 }
 
+fn failed_at_export() -> Settlement {
+    let error = Some("it is too large".to_owned());
+    let made_by = vec![step("input", 0.5, false), StepReport { error, ..step("export", 3.0, false) }];
+    let failure = Failure { made_by, ..Failure::new("result_too_large", "it is too large", Fault::Input) };
+    Settlement::Failed { failure, policy: RetryPolicy::default(), chance: 0.5 }
+}
+
 /// A batch of four runs that is asked for as a whole; the last of them failed before it began.
 fn filing(world: &World, tenant: &Tenant) -> Filing {
     let handle = world.id();
@@ -204,11 +211,7 @@ fn filing(world: &World, tenant: &Tenant) -> Filing {
         new.run.place = Some(place);
         new.run.terms = Terms::ForSuccess;
         new.run.request = Some(Request { origin: Origin::Batch, ..request("runflow/b") });
-        new.failure = (place == 3).then(|| Failure {
-            code: "validation".to_owned(),
-            message: "it says nothing".to_owned(),
-            fault: Fault::Input,
-        });
+        new.failure = (place == 3).then(|| Failure::new("validation", "it says nothing", Fault::Input));
         new
     });
     let batch = NewBatch {
@@ -260,7 +263,7 @@ async fn history(world: &World, tenant: &Tenant) -> Vec<RunId> {
     for claim in world.claim(8).await {
         world.clock.advance(Millis(7));
         match runs.iter().position(|run| *run == claim.run.id) {
-            Some(4) => drop(world.settle(claim.token, &world.failure(Fault::Input)).await),
+            Some(4) => drop(world.settle(claim.token, &failed_at_export()).await),
             Some(5) => {}
             _ => drop(world.settle(claim.token, &outcome(world, millis)).await),
         }
@@ -452,11 +455,7 @@ async fn evaluations(world: &World, tenant: &Tenant, runs: &[RunId]) -> Vec<Eval
         let how = match nth {
             0 => continue,
             1 => {
-                let failure = Failure {
-                    code: "no_picture".to_owned(),
-                    message: "it is gone".to_owned(),
-                    fault: Fault::Input,
-                };
+                let failure = Failure::new("no_picture", "it is gone", Fault::Input);
                 Measured::Failed { failure, policy, chance: 0.5 }
             }
             _ => {
@@ -740,24 +739,30 @@ pub async fn logs_are_found_by_every_field(make: impl Fn() -> Empty) {
     }
 }
 
-/// Every field of a step, of all runs that succeeded and of one.
+/// Every field of a step, of all runs that succeeded or failed and of one.
 pub async fn steps_are_found_by_every_field(make: impl Fn() -> Empty) {
     let (world, tenants) = two(make).await;
     for (tenant, runs) in &tenants {
         let mut all = Vec::new();
         for run in runs {
-            if let domain::run::State::Succeeded { started_at, finished_at, result } =
-                world.run(tenant, *run).await.state
-            {
-                all.extend((0..).zip(result.made_by).map(|(place, report)| ListedStep {
-                    run: *run,
-                    place,
-                    started_at,
-                    finished_at,
-                    report,
-                }));
-            }
+            let (started_at, finished_at, made_by) = match world.run(tenant, *run).await.state {
+                State::Succeeded { started_at, finished_at, result } => {
+                    (started_at, finished_at, result.made_by)
+                }
+                State::Failed { started_at, finished_at, failure } => {
+                    (started_at, finished_at, failure.made_by)
+                }
+                _ => continue,
+            };
+            all.extend((0..).zip(made_by).map(|(place, report)| ListedStep {
+                run: *run,
+                place,
+                started_at,
+                finished_at,
+                report,
+            }));
         }
+        assert!(all.iter().any(|step| step.report.error.is_some()), "one of a failure");
         let run = all[0].run;
         let of_one: Vec<_> = all.iter().filter(|step| step.run == run).cloned().collect();
         for (run, rows) in [(None, all.clone()), (Some(run), of_one)] {

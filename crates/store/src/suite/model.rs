@@ -248,7 +248,7 @@ impl Model {
         let settlement = match how {
             None => self.world.success(),
             Some(fault) => {
-                let failure = Failure { code: "test".to_owned(), message: "test".to_owned(), fault };
+                let failure = Failure::new("test", "test", fault);
                 Settlement::Failed { failure, policy: POLICY, chance: 0.5 }
             }
         };

@@ -72,7 +72,9 @@ impl Media {
             "data" => data(rest).map(Self::Data),
             // A file of ours that is no asset, as a stored input has it.
             "runflow" if (rules.is_own)(text) => Ok(Self::Web(text.to_owned())),
-            "runflow" => asset(text).map(Self::Asset),
+            "runflow" => Self::asset(text)
+                .map(Self::Asset)
+                .ok_or_else(|| url("a reference is `runflow://assets/` and the asset's id")),
             scheme @ ("https" | "http") => {
                 let is_taken = scheme == "https" || rules.allow_http || (rules.is_own)(text);
                 address(text, rest, is_taken).map(Self::Web)
@@ -80,6 +82,13 @@ impl Media {
             "" => Err(url("relative URL without a base")),
             _ => Err(("url_scheme", "URL scheme should be 'https', 'data' or 'runflow'".to_owned())),
         }
+    }
+
+    /// The asset that a reference names, if the text is one.
+    pub fn asset(text: &str) -> Option<Uuid> {
+        let text = text.trim();
+        let start = text.get(..ASSETS.len())?;
+        start.eq_ignore_ascii_case(ASSETS).then(|| Uuid::try_parse(&text[ASSETS.len()..]).ok())?
     }
 }
 
@@ -126,15 +135,6 @@ fn data(rest: &str) -> Result<Data, Refusal> {
         Ok(_) => Ok(data),
         Err(error) => Err(("base64_decode", format!("Base64 decoding error: '{error}'"))),
     }
-}
-
-fn asset(text: &str) -> Result<Uuid, Refusal> {
-    let id = text
-        .get(..ASSETS.len())
-        .filter(|start| start.eq_ignore_ascii_case(ASSETS))
-        .map(|_| &text[ASSETS.len()..]);
-    id.and_then(|id| Uuid::try_parse(id).ok())
-        .ok_or_else(|| url("a reference is `runflow://assets/` and the asset's id"))
 }
 
 /// Reads what a field of that kind holds. A picture written into the input must say that it is one.
