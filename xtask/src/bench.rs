@@ -45,17 +45,20 @@ enum Part {
     Photos,
     /// Many clients at once
     Load,
+    /// Many batches at once
+    Batches,
     /// Each component alone
     Components,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Photos, Self::Load, Self::Components];
+    const ALL: [Self; 4] = [Self::Photos, Self::Load, Self::Batches, Self::Components];
 
     fn heading(self) -> &'static str {
         match self {
             Self::Photos => "\n## Photos\n",
             Self::Load => "\n## Load\n",
+            Self::Batches => "\n## Batches\n",
             Self::Components => "\n## Components\n",
         }
     }
@@ -82,6 +85,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let measure = |part| match part {
         Part::Photos => photos::measure(binary()?, &work, options),
         Part::Load => load::measure(binary()?, &work, options.rounds),
+        Part::Batches => batches::measure(binary()?, &work, options.rounds),
         Part::Components => components::measure(&work),
     };
     let mut page = String::from(

@@ -148,8 +148,10 @@ impl Service {
         let many = batch.is_some();
         let mut new = Vec::with_capacity(work.len());
         for (nth, commission) in (0..).zip(work) {
+            // Others have their turn between two pictures of a large batch.
+            tokio::task::yield_now().await;
             let seed = if many { id::derived_in_order(seed, nth) } else { seed };
-            new.push(self.commissioned(caller, workflow, commission, seed, many.then_some(nth)).await?);
+            new.push(self.commissioned(caller, workflow, commission, seed, many.then_some(nth))?);
         }
         for each in &mut new {
             each.run.created_at = at;
@@ -184,7 +186,7 @@ impl Service {
         Ok(dispatched)
     }
 
-    async fn commissioned(
+    fn commissioned(
         &self,
         caller: &Caller,
         workflow: &Workflow,

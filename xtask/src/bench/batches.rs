@@ -25,35 +25,44 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// Measures it and answers the text about it.
 pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<String> {
-    let (mut accepted, mut looks, mut whole) = (Vec::new(), Vec::new(), Vec::new());
-    let mut grown = 0;
+    let (mut accepted, mut whole, mut grown) = (Vec::new(), Vec::new(), 0);
+    // Of a run and of a batch, each while batches come in and while they are worked on.
+    let mut looks = [const { Vec::new() }; 4];
     for round in 0..rounds {
+        eprintln!("batches {} of {rounds} ...", round + 1);
         // A server of its own each time: the credits that all of it costs are those a new one has.
         let settings = [&load::SETTINGS[..], &[("PACKSHOT_LIMITS__RATE_CALLS", "1000000")]].concat();
         let server = Server::start(binary, &work.join(format!("batches-{round}")), &settings)?;
         let asset = asset(&server)?;
         let model = model(&server.client)?;
-        let body = json!({ "input": { "image_url": asset } }).to_string();
-        let first = asked(&server.client, &format!("/v1/models/{model}/runs"), &body)?;
-        let run = first["id"].as_str().context("a run without an id")?.to_owned();
-        let ended = |run: &Value| run["completed_at"].is_string();
-        until(|| Ok(ended(&seen(&server.client, &format!("/v1/runs/{run}"))?)))?;
+        let body = json!({ "input": vec![json!({ "image_url": asset }); ITEMS] }).to_string();
+        let path = format!("/v1/models/{model}/batches");
+        let seen_batch = asked(&server.client, &path, &body)?;
+        let pages = [
+            format!(
+                "/v1/runs/{}",
+                seen_batch["items"][0]["run_id"].as_str().context("an item without a run")?
+            ),
+            format!("/v1/batches/{}", id_of(&seen_batch)?),
+        ];
+        ended(&server.client, &id_of(&seen_batch)?)?;
         server.forget_peak()?;
         let rss = server.rss();
-        let body = json!({ "input": vec![json!({ "image_url": asset }); ITEMS] }).to_string();
         let (start, over) = (Barrier::new(BATCHES + 1), AtomicBool::new(false));
         let (made, looked) = thread::scope(|scope| {
             let looking = scope.spawn(|| {
                 let client = server.client.another();
-                let mut millis = Vec::new();
+                let mut looked = Vec::new();
                 start.wait();
                 while !over.load(Ordering::Relaxed) {
-                    let began = Instant::now();
-                    seen(&client, &format!("/v1/runs/{run}"))?;
-                    millis.push(began.elapsed().as_secs_f64() * 1000.0);
-                    thread::sleep(PAUSE);
+                    for (page, path) in pages.iter().enumerate() {
+                        let began = Instant::now();
+                        seen(&client, path)?;
+                        looked.push((page, began, began.elapsed()));
+                        thread::sleep(PAUSE);
+                    }
                 }
-                anyhow::Ok(millis)
+                anyhow::Ok(looked)
             });
             let asking: Vec<_> = (0..BATCHES)
                 .map(|_| {
@@ -61,12 +70,8 @@ pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<Stri
                         let client = server.client.another();
                         start.wait();
                         let began = Instant::now();
-                        let batch = asked(&client, &format!("/v1/models/{model}/batches"), &body)?;
-                        anyhow::Ok((
-                            batch["id"].as_str().context("a batch without an id")?.to_owned(),
-                            began,
-                            Instant::now(),
-                        ))
+                        let batch = asked(&client, &path, &body)?;
+                        anyhow::Ok((id_of(&batch)?, began, Instant::now()))
                     })
                 })
                 .collect();
@@ -74,38 +79,43 @@ pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<Stri
                 .into_iter()
                 .map(|one| one.join().expect("clients do not panic"))
                 .collect::<anyhow::Result<Vec<_>>>();
+            let all_ended = made
+                .as_ref()
+                .map_or(Ok(()), |made| made.iter().try_for_each(|(id, _, _)| ended(&server.client, id)));
             over.store(true, Ordering::Relaxed);
+            all_ended?;
             anyhow::Ok((made?, looking.join().expect("clients do not panic")?))
         })?;
         let first = made.iter().map(|(_, began, _)| *began).min().context("no batch was made")?;
         let last = made.iter().map(|(_, _, ended)| *ended).max().context("no batch was made")?;
-        whole.push(last.duration_since(first).as_secs_f64() * 1000.0);
-        accepted.extend(made.iter().map(|(_, began, ended)| (*ended - *began).as_secs_f64() * 1000.0));
-        looks.extend(looked);
-        for (id, _, _) in &made {
-            let path =
-                format!("/v1/batches/{id}?fields=items_total,items_succeeded,status_code,completed_at");
-            let mut batch = Value::Null;
-            until(|| {
-                batch = seen(&server.client, &path)?;
-                Ok(ended(&batch))
-            })?;
-            ensure!(batch["items_succeeded"] == json!(ITEMS), "batch {id} came to {batch}");
+        whole.push(millis(last.duration_since(first)));
+        accepted.extend(made.iter().map(|(_, began, ended)| millis(*ended - *began)));
+        for (page, began, took) in looked {
+            looks[page + 2 * usize::from(began > last)].push(millis(took));
         }
         grown = grown.max(server.peak_rss().saturating_sub(rss));
     }
     let mut text = format!(
         "{BATCHES} clients ask for a batch of {ITEMS} runs each at the same moment, of one asset, over the Runflow interface, while\n\
-         another client looks at a run every {} ms; {rounds} rounds. All were answered 201, all {} runs of a round succeeded, and the\n\
-         server's memory grew by {:.0} MB at most, the work on them included.\n\n",
+         another client looks at a run and at a batch of {ITEMS}, one after the other with pauses of {} ms; {rounds} rounds. All were\n\
+         answered 201, all {} runs of a round succeeded, and the server's memory grew by {:.0} MB at most, the work on them included.\n\n",
         PAUSE.as_millis(),
         BATCHES * ITEMS,
         load::mb(grown)
     );
-    text.push_str("| ms | least | median | 99 of 100 | most |\n|---|---|---|---|---|\n");
-    for (what, millis) in [("a batch is answered after", &accepted), ("a run is shown after", &looks)] {
+    text.push_str("| ms | times | least | median | 99 of 100 | most |\n|---|---|---|---|---|---|\n");
+    let [run_meanwhile, batch_meanwhile, run_later, batch_later] = &looks;
+    for (what, millis) in [
+        ("a batch is accepted", &accepted),
+        ("a run is shown while they are accepted", run_meanwhile),
+        ("a batch is shown while they are accepted", batch_meanwhile),
+        ("a run is shown while they are worked on", run_later),
+        ("a batch is shown while they are worked on", batch_later),
+    ] {
         let [least, median, most_of_them, most] = [0.0, 0.5, 0.99, 1.0].map(|share| at_share(millis, share));
-        let _ = writeln!(text, "| {what} | {least:.1} | {median:.1} | {most_of_them:.1} | {most:.1} |");
+        let times = millis.len();
+        let _ =
+            writeln!(text, "| {what} | {times} | {least:.1} | {median:.1} | {most_of_them:.1} | {most:.1} |");
     }
     let _ = writeln!(
         text,
@@ -114,6 +124,26 @@ pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<Stri
         at_share(&whole, 0.5)
     );
     Ok(text)
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn id_of(object: &Value) -> anyhow::Result<String> {
+    Ok(object["id"].as_str().context("an answer without an id")?.to_owned())
+}
+
+/// Waits until all runs of a batch have succeeded.
+fn ended(client: &Client, batch: &str) -> anyhow::Result<()> {
+    let path = format!("/v1/batches/{batch}?fields=items_total,items_succeeded,status_code,completed_at");
+    let mut seen_last = Value::Null;
+    until(|| {
+        seen_last = seen(client, &path)?;
+        Ok(seen_last["completed_at"].is_string())
+    })?;
+    ensure!(seen_last["items_succeeded"] == json!(ITEMS), "batch {batch} came to {seen_last}");
+    Ok(())
 }
 
 /// A photo as an asset; answers the reference to it.

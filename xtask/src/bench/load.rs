@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::server::Server;
-use super::{batches, creates, deliveries, streams, uploads};
+use super::{creates, deliveries, streams, uploads};
 use crate::root;
 
 /// The workflow of all executions: without a network, so that the server's own costs are seen.
@@ -27,8 +27,6 @@ pub fn measure(binary: &Path, work: &Path, rounds: usize) -> anyhow::Result<Stri
     };
     eprintln!("parallel creates ...");
     section("Parallel creates", creates::measure(binary, work, rounds))?;
-    eprintln!("batches ...");
-    section("Batches", batches::measure(binary, work, rounds))?;
     eprintln!("open event streams ...");
     section("Open event streams", streams::measure(binary, work, rounds))?;
     eprintln!("uploads ...");

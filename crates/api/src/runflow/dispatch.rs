@@ -137,6 +137,8 @@ async fn many(
     let referred = front.referred(asker.org, inputs).await?;
     let mut work = Vec::with_capacity(elements.len());
     for (nth, (input, client_ref)) in (0..).zip(elements) {
+        // Whoever only looks is not to wait until the whole batch is read.
+        tokio::task::yield_now().await;
         let terms = whole.for_element(client_ref);
         let seed = domain::id::derived_in_order(once.seed, nth);
         let within = ["body", "input"];

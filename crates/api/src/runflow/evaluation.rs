@@ -1,16 +1,20 @@
 //! Evaluations: how good a picture is, and what people say about the verdict.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::evaluation::{
     Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report,
 };
-use domain::id::{self, EvaluationId, OrgId, RunId};
+use domain::filter::{Expr, Listing, Value as FilterValue};
+use domain::id::{self, EvaluationId, RunId};
 use domain::image::FileName;
 use domain::request::{Face, From, Source};
+use domain::run::Run;
 use serde_json::{Map, Value, json};
-use service::{EvaluationDraft, EvaluationField};
+use service::{EvaluationDraft, EvaluationField, RunField};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
@@ -22,9 +26,10 @@ use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::reference::{ACTIVE_CLASS, action};
 use super::repeat::Once;
+use super::run::{flow_id, model_id, target_type};
 use super::view::{maybe_time, time, with_ending};
 use crate::Front;
-use crate::listing::{list_fields, only};
+use crate::listing::{everything, list_fields, only};
 
 /// Most pictures that one is held against.
 const REFERENCES_MAX: usize = 4;
@@ -167,11 +172,13 @@ pub(crate) async fn submit(
         webhooks,
         details,
     };
+    let evaluated = front.runs_evaluated(&asker, run).await?;
+    let of = run.and_then(|run| evaluated.get(&run));
     let keep = |evaluation: &Evaluation| {
-        once.clone().keep(StatusCode::ACCEPTED, &front.evaluation_value(evaluation, &signed, &[]))
+        once.clone().keep(StatusCode::ACCEPTED, &front.evaluation_value(evaluation, &signed, of, &[]))
     };
     let evaluation = front.service.evaluate(&asker.caller, &asker.choice, draft, once.seed, keep).await?;
-    Ok((StatusCode::ACCEPTED, Json(front.evaluation_value(&evaluation, &signed, &[]))))
+    Ok((StatusCode::ACCEPTED, Json(front.evaluation_value(&evaluation, &signed, of, &[]))))
 }
 
 fn source(resolved: Resolved) -> Source {
@@ -226,8 +233,15 @@ fn read_references(form: &mut Form) -> Vec<Given> {
 }
 
 impl Front {
-    /// An evaluation as it is shown; `signed` is what was asked besides, with addresses in place of references.
-    fn evaluation_value(&self, evaluation: &Evaluation, signed: &Value, embeds: &[&str]) -> Value {
+    /// An evaluation as it is shown; `signed` is what was asked besides, with addresses in place of references, `run` the run it
+    /// belongs to, as far as that may be seen.
+    fn evaluation_value(
+        &self,
+        evaluation: &Evaluation,
+        signed: &Value,
+        run: Option<&Run>,
+        embeds: &[&str],
+    ) -> Value {
         let Asked { task, picture, .. } = &evaluation.asked;
         let report = match &evaluation.state {
             EvaluationState::Completed { report, .. } => Some(report.as_ref()),
@@ -261,9 +275,9 @@ impl Front {
             "id": evaluation.id,
             "org_id": evaluation.org,
             "run_id": evaluation.run,
-            "target_type_code": null,
-            "model_id": null,
-            "flow_id": null,
+            "target_type_code": run.map(target_type),
+            "model_id": run.and_then(model_id),
+            "flow_id": run.and_then(flow_id),
             "comfyui_workflow_id": null,
             "status_code": evaluation.state.status().as_str(),
             "job_class_code": ACTIVE_CLASS,
@@ -298,22 +312,48 @@ impl Front {
         value
     }
 
+    /// The runs that evaluations belong to, as far as whoever asks may see them.
+    async fn runs_evaluated(
+        &self,
+        asker: &Asker,
+        runs: impl IntoIterator<Item = RunId>,
+    ) -> Result<HashMap<RunId, Run>, Problem> {
+        let ids: Vec<_> = runs.into_iter().map(|run| FilterValue::Id(run.0)).collect();
+        if ids.is_empty() || !asker.caller.scopes.allow("runs:read") {
+            return Ok(HashMap::new());
+        }
+        let filter = Some(Expr::is_among(RunField::Id, ids));
+        let listing = Listing { filter, ..everything(Vec::new()) };
+        let leaf = self.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
+        Ok(leaf.entries.into_iter().map(|run| (run.id, run)).collect())
+    }
+
     /// Evaluations as they are shown to whoever asks for them.
     async fn evaluation_values(
         &self,
-        org: OrgId,
+        asker: &Asker,
         evaluations: &[Evaluation],
         embeds: &[&str],
     ) -> Result<Vec<Value>, Problem> {
         let mut signed: Vec<Value> =
             evaluations.iter().map(|evaluation| evaluation.asked.details.clone()).collect();
-        self.sign_references(org, &mut signed).await?;
+        self.sign_references(asker.org, &mut signed).await?;
+        let runs = self.runs_evaluated(asker, evaluations.iter().filter_map(|it| it.run)).await?;
         let shown = evaluations.iter().zip(&signed);
-        Ok(shown.map(|(evaluation, signed)| self.evaluation_value(evaluation, signed, embeds)).collect())
+        let shown = shown.map(|(evaluation, signed)| {
+            let run = evaluation.run.and_then(|run| runs.get(&run));
+            self.evaluation_value(evaluation, signed, run, embeds)
+        });
+        Ok(shown.collect())
     }
 
-    async fn show_evaluation(&self, evaluation: &Evaluation, embeds: &[&str]) -> Result<Value, Problem> {
-        let shown = self.evaluation_values(evaluation.org, std::slice::from_ref(evaluation), embeds).await?;
+    async fn show_evaluation(
+        &self,
+        asker: &Asker,
+        evaluation: &Evaluation,
+        embeds: &[&str],
+    ) -> Result<Value, Problem> {
+        let shown = self.evaluation_values(asker, std::slice::from_ref(evaluation), embeds).await?;
         Ok(shown.into_iter().next().unwrap_or_default())
     }
 
@@ -330,7 +370,7 @@ impl Front {
             Some(run) => only(listing, EvaluationField::Run, run.0),
         };
         let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
-        let shown = self.evaluation_values(asker.org, &leaf.entries, &embeds).await?;
+        let shown = self.evaluation_values(asker, &leaf.entries, &embeds).await?;
         let items = shown.into_iter().map(|value| projection.of(value, &embeds)).collect();
         Ok(query.page(&leaf, NEWEST, items))
     }
@@ -350,7 +390,7 @@ impl Front {
         form.check()?;
         let opinion = is_positive.map(|is_positive| Opinion { is_positive, reason });
         let now = self.service.give_opinion(&asker.caller, &asker.choice, id, of, opinion).await?;
-        Ok(Json(self.show_evaluation(&now, &[]).await?))
+        Ok(Json(self.show_evaluation(asker, &now, &[]).await?))
     }
 }
 
@@ -502,7 +542,7 @@ pub(crate) async fn show(
 ) -> Result<Json<Value>, Problem> {
     let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
     let found = front.service.evaluation(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(front.show_evaluation(&found, &embeds).await?, &embeds)))
+    Ok(Json(projection.of(front.show_evaluation(&asker, &found, &embeds).await?, &embeds)))
 }
 
 /// `PATCH /v1/evaluations/{evaluation_id}/feedback`.

@@ -8,11 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::access::Role;
 use domain::evaluation::{Evaluation, EvaluationState};
-use domain::id::RunId;
+use domain::id::{RunId, WorkflowId};
 use domain::request::Origin;
 use domain::run::{Outcome, Run, State as RunState, Status};
 use serde_json::{Map, Value, json};
 use service::RunField;
+use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
@@ -175,9 +176,6 @@ impl Front {
     pub(crate) fn run_value(&self, run: &Run) -> Value {
         let status = run.state.status();
         let request = run.request.as_ref();
-        let is_model =
-            request.is_some_and(|request| request.origin != Origin::Workflow && model_of(run).is_some());
-        let model_id = model_of(run).filter(|_| is_model).map(|model| model.id);
         let output = match &run.state {
             RunState::Succeeded { result, .. } => self.output_of(run, result),
             _ => Value::Null,
@@ -217,10 +215,10 @@ impl Front {
         };
         object([
             ("id", json!(run.id)),
-            ("flow_id", json!((!is_model).then_some(run.workflow))),
-            ("model_id", json!(model_id)),
+            ("flow_id", json!(flow_id(run))),
+            ("model_id", json!(model_id(run))),
             ("comfyui_workflow_id", json!(null)),
-            ("target_type", json!(if is_model { "model" } else { "flow" })),
+            ("target_type", json!(target_type(run))),
             ("target_version", json!(run.version)),
             ("org_id", json!(run.org)),
             ("status_code", json!(status_of(status))),
@@ -237,7 +235,7 @@ impl Front {
             ("batch_id", json!(batch)),
             ("client_ref", json!(run.labels.get("client_ref"))),
             ("jurisdiction_code", json!(null)),
-            ("flow_version_id", json!((!is_model).then_some(run.version))),
+            ("flow_version_id", json!(flow_id(run).map(|_| run.version))),
             ("request_id", json!(request.and_then(|request| request.request_id.clone()))),
             ("created_by", json!(super::account::user_id(&run.user))),
             ("created_at", json!(time(run.created_at))),
@@ -345,8 +343,24 @@ impl Front {
 
 /// The catalogue's model that a run is of, if it is of one.
 pub(crate) fn model_of(run: &Run) -> Option<&'static model::Model> {
-    let (owner, slug) = run.request.as_ref()?.target.split_once('/')?;
+    let request = run.request.as_ref().filter(|request| request.origin != Origin::Workflow)?;
+    let (owner, slug) = request.target.split_once('/')?;
     model::find(owner, slug)
+}
+
+/// The id of that model.
+pub(crate) fn model_id(run: &Run) -> Option<Uuid> {
+    model_of(run).map(|model| model.id)
+}
+
+/// The workflow that a run is of, unless that stands for a model.
+pub(crate) fn flow_id(run: &Run) -> Option<WorkflowId> {
+    model_of(run).is_none().then_some(run.workflow)
+}
+
+/// What a run is of.
+pub(crate) fn target_type(run: &Run) -> &'static str {
+    if model_of(run).is_some() { "model" } else { "flow" }
 }
 
 fn links(run: &Run) -> Value {

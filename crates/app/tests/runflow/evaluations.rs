@@ -87,6 +87,10 @@ fn behaviour_36_the_evaluations_of_a_run_take_feedback() {
         found.filter(|found| found["status_code"] == "completed")
     });
     assert!(found["id"].is_string() && found["created_at"].is_string());
+    assert_eq!(
+        (&found["target_type_code"], &found["flow_id"], &found["model_id"]),
+        (&json!("flow"), &run["flow_id"], &Value::Null),
+    );
     let feedback = format!("{path}/{}/feedback", id(&found));
     let said = house
         .call("PATCH", &feedback, Some(&json!({ "is_positive": false, "reason": "a halo" })))

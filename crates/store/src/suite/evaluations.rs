@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::evaluation::{Evaluation, EvaluationState, Finding, Opinion, Report};
 use domain::event::{Told, What};
-use domain::id::{EvaluationId, EventId, LeaseToken};
+use domain::id::{EvaluationId, EventId, LeaseToken, RunId};
 use domain::ledger::{Kind, OutOfCredit};
 use domain::page::Window;
 use domain::repeat::Begun;
@@ -157,6 +157,31 @@ pub async fn a_report_is_written_whole(make: impl Fn() -> Empty) {
     assert_eq!(told, Some(Told::Evaluation(Box::new(expected))));
     world.clock.advance(Millis::seconds(3600));
     assert!(claim(&world, 5).await.is_empty());
+}
+
+/// Of each run the last that was asked for, of no other organization's and of no run that has none.
+pub async fn the_latest_evaluation_of_each_run_is_found(make: impl Fn() -> Empty) {
+    let (world, tenant) = World::founded(make(), 2).await;
+    let other = world.tenant("Other", 1).await;
+    let runs: Vec<RunId> = (0..3).map(|_| RunId(world.id())).collect();
+    let of = async |tenant: &Tenant, run: Option<RunId>| {
+        world.clock.advance(Millis(1));
+        let mut new = world.new_evaluation(tenant);
+        new.evaluation.run = run;
+        (new.evaluation.price, new.evaluation.charged) = (0, 0);
+        assert_eq!(world.store.accept_evaluation(&new).await.unwrap(), Admitted::Pending);
+        read(&world, tenant, new.evaluation.id).await
+    };
+    of(&tenant, Some(runs[0])).await;
+    let latest = of(&tenant, Some(runs[0])).await;
+    let only = of(&tenant, Some(runs[1])).await;
+    of(&tenant, None).await;
+    of(&other, Some(runs[0])).await;
+    let wanted = [runs[0], runs[2], runs[1], runs[0]];
+    let mut found = world.store.latest_evaluations(tenant.org, &wanted).await.unwrap();
+    found.sort_by_key(|evaluation| evaluation.created_at);
+    assert_eq!(found, [latest, only]);
+    assert_eq!(world.store.latest_evaluations(tenant.org, &[]).await.unwrap(), []);
 }
 
 /// At once for a bad picture, after some attempts for a fault of ours; its credits are given back once.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::asset::{Asset, AssetSource, Folder, StoredFile, Upload};
 use domain::id::{AssetId, FolderId, OrgId};
-use domain::image::FileName;
+use domain::image::{ContentHash, FileName};
 use domain::time::Millis;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -161,6 +161,7 @@ pub async fn uploads_that_came_to_nothing_are_forgotten(make: impl Fn() -> Empty
     let confirmed = world.store.confirm_upload(tenant.org, kept.asset, &came, None).await.unwrap();
     assert!(matches!(confirmed, Confirmed::Kept(_)));
     assert_eq!(world.store.image(&[tenant.org], came.hash).await.unwrap(), None, "it is no picture");
+    assert_eq!(world.store.files(tenant.org, &[came.hash]).await.unwrap(), [came.clone()]);
     world.clock.advance(DAY);
     let young = upload(&world, &tenant);
     world.store.announce_upload(&young).await.unwrap();
@@ -186,6 +187,25 @@ pub async fn an_asset_is_kept_under_its_name(make: impl Fn() -> Empty) {
     store.add_asset(&Asset { name: FileName::clean("else.png"), ..new.clone() }).await.unwrap();
     assert_eq!(store.asset(tenant.org, new.id).await.unwrap().as_ref(), Some(&new));
     assert!(store.image(&[tenant.org], new.file.hash).await.unwrap().is_some());
+    // Several at once, in any order, none twice and none that is not there.
+    let second = asset(&world, &tenant, None);
+    store.add_asset(&second).await.unwrap();
+    let foreign = Asset { org: other.org, ..asset(&world, &other, None) };
+    store.add_asset(&foreign).await.unwrap();
+    let ids = [new.id, AssetId(world.id()), second.id, foreign.id, new.id];
+    let mut found = store.assets(tenant.org, &ids).await.unwrap();
+    found.sort_by_key(|asset| asset.id);
+    assert_eq!(found, [new.clone(), second.clone()]);
+    assert_eq!(store.assets(tenant.org, &[]).await.unwrap(), []);
+    let mut files =
+        store.files(tenant.org, &[new.file.hash, ContentHash([7; 32]), second.file.hash]).await.unwrap();
+    files.sort_by_key(|file| file.hash);
+    let mut expected = vec![new.file.clone(), second.file.clone()];
+    expected.sort_by_key(|file| file.hash);
+    expected.dedup();
+    assert_eq!(files, expected);
+    let shared = second.file.hash == foreign.file.hash;
+    assert_eq!(store.files(other.org, &[second.file.hash]).await.unwrap().len(), usize::from(shared));
     for elsewhere in [theirs, FolderId(world.id())] {
         let lost = asset(&world, &tenant, Some(elsewhere));
         assert!(matches!(store.add_asset(&lost).await, Err(StoreError::Missing(_))));

@@ -211,6 +211,7 @@ macro_rules! suite {
             evaluations {
                 an_evaluation_is_accepted_once,
                 a_report_is_written_whole,
+                the_latest_evaluation_of_each_run_is_found,
                 a_failed_evaluation_gets_its_credits_back,
                 an_evaluation_whose_workers_die_is_given_up,
                 evaluations_are_taken_in_turn,
