@@ -1,11 +1,13 @@
 //! Makes small pictures of what came after steps for the front, which does not know the engine.
 
 use async_trait::async_trait;
-use domain::image::{Facts, Thumbnail};
+use domain::image::Thumbnail;
 use domain::run::{Fault, Run};
 use domain::workflow::Step;
 use engine::Previews;
 use service::{Previewer, Refusal};
+
+use crate::thumbnailer::thumbnail;
 
 /// The engine's previews.
 pub struct StepPreviews(pub Previews);
@@ -19,7 +21,6 @@ impl Previewer for StepPreviews {
                 Refusal::Ours { doing: "make a small picture of a step", source: failure.message.into() }
             }
         })?;
-        let facts = Facts { media_type: made.media_type.to_owned(), width: made.width, height: made.height };
-        Ok(Thumbnail { bytes: made.bytes, facts })
+        Ok(thumbnail(made))
     }
 }

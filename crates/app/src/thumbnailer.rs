@@ -1,12 +1,7 @@
 //! Makes small pictures for the front, which does not know how pictures are decoded.
 
 use domain::image::{Facts, Thumbnail, Thumbnailer, Unusable};
-use pixels::{DecodeOptions, EncodeOptions, Encoding};
-
-/// Longest side of a small picture, in pixels.
-const LONGEST_SIDE: u32 = 320;
-/// Quality of its WebP file, 1 to 100.
-const QUALITY: u8 = 80;
+use pixels::{DecodeOptions, SMALL_SIDE, Small};
 
 /// Makes WebP files with the decoder's own limits. What is transparent stays so.
 #[derive(Debug)]
@@ -23,22 +18,20 @@ impl SmallPictures {
     fn make(&self, bytes: &[u8]) -> Result<Thumbnail, pixels::PixelError> {
         let options = DecodeOptions {
             limits: self.limits,
-            max_side: Some(LONGEST_SIDE),
+            max_side: Some(SMALL_SIDE),
             // Better an approximate picture than none: nobody prints a small one.
             assume_device_cmyk: true,
             ..DecodeOptions::default()
         };
         let bitmap = pixels::decode(bytes, &options)?.bitmap;
-        let encoding = Encoding::webp(QUALITY);
-        // What says nothing is read as sRGB, which it is; a profile would be a third of the file.
-        let options = EncodeOptions { embed_profile: false, ..EncodeOptions::new(encoding) };
-        let facts = Facts {
-            media_type: encoding.format().mime().to_owned(),
-            width: bitmap.width(),
-            height: bitmap.height(),
-        };
-        Ok(Thumbnail { bytes: pixels::encode(&bitmap, &options)?, facts })
+        Ok(thumbnail(pixels::small(&bitmap)?))
     }
+}
+
+/// A small picture as the front takes it.
+pub fn thumbnail(small: Small) -> Thumbnail {
+    let Small { bytes, media_type, width, height } = small;
+    Thumbnail { bytes, facts: Facts { media_type: media_type.to_owned(), width, height } }
 }
 
 impl Thumbnailer for SmallPictures {
@@ -49,7 +42,7 @@ impl Thumbnailer for SmallPictures {
 
 #[cfg(test)]
 mod tests {
-    use pixels::{Bitmap, Channels, Samples};
+    use pixels::{Bitmap, Channels, EncodeOptions, Encoding, Samples};
 
     use super::*;
 

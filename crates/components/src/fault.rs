@@ -13,7 +13,7 @@ pub struct Fault {
     pub code: &'static str,
     /// What was wrong and the way out.
     pub message: String,
-    /// How the steps went that were taken before it, and the one that it stopped.
+    /// How the steps went that were taken before it, and the one at which it ended.
     pub reports: Vec<StepReport>,
 }
 

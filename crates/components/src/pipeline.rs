@@ -7,6 +7,7 @@ use std::time::Instant;
 use domain::image::{ContentHash, FileName, Image};
 use domain::run::StepReport;
 use domain::workflow::Step;
+use pixels::{PixelError, SMALL_SIDE, Small};
 
 use crate::cache::Key;
 use crate::combine::area_max;
@@ -103,52 +104,28 @@ pub fn process_together(
     Ok(Product { more: more.collect(), file, reports })
 }
 
-/// What [`process_together`] has of the picture after the step at `place` (from 0): as a small WebP file, clear where it is. What was done before is taken from the cache, and what must be done now is kept there.
+/// A small picture of what [`process_together`] has after the step at `place` (from 0); clear where that is. What was done before is
+/// taken from the cache, and what must be done now is kept there. A file that cannot be read back here (AVIF, PSD) is shown as
+/// what went into it.
 pub fn preview(
     context: &Context<'_>,
     inputs: &[Input<'_>],
     steps: &[Step],
     place: usize,
-) -> Result<Preview, Fault> {
-    let walk = Walk::of(context, inputs, steps)?;
-    let frame = walk.to(steps.len().min(place + 1), &mut Vec::new())?;
-    let bitmap = match &frame.encoded {
-        Some(file) => {
-            let (limits, codec) = (context.limits.file, context.limits.codec);
-            let max_side = Some(PREVIEW_SIDE);
-            let options = pixels::DecodeOptions { limits, max_side, codec, ..Default::default() };
-            Arc::new(pixels::decode(&file.bytes, &options)?.bitmap)
+) -> Result<Small, Fault> {
+    let after = |end: usize| Walk::of(context, inputs, steps)?.to(end, &mut Vec::new());
+    let mut frame = after(steps.len().min(place + 1))?;
+    if let Some(file) = &frame.encoded {
+        let (limits, codec) = (context.limits.file, context.limits.codec);
+        let options =
+            pixels::DecodeOptions { limits, max_side: Some(SMALL_SIDE), codec, ..Default::default() };
+        match pixels::decode(&file.bytes, &options) {
+            Ok(decoded) => return Ok(pixels::small(&decoded.bitmap)?),
+            Err(PixelError::UnsupportedFormat { .. }) => frame = after(place)?,
+            Err(error) => return Err(error.into()),
         }
-        None => render(&frame, frame.background.as_ref(), context)?,
-    };
-    let longest = bitmap.width().max(bitmap.height());
-    let share = (f64::from(PREVIEW_SIDE) / f64::from(longest)).min(1.0);
-    let scaled = |length: u32| ((f64::from(length) * share).round() as u32).max(1);
-    let (width, height) = (scaled(bitmap.width()), scaled(bitmap.height()));
-    let bitmap = pixels::resize(&bitmap, width, height, pixels::Filter::Lanczos3)?;
-    // What says nothing is read as sRGB, which it is; a profile would be a third of the file.
-    let encoding = pixels::Encoding::webp(PREVIEW_QUALITY);
-    let options = pixels::EncodeOptions { embed_profile: false, ..pixels::EncodeOptions::new(encoding) };
-    let media_type = encoding.format().mime();
-    Ok(Preview { bytes: pixels::encode(&bitmap, &options)?, media_type, width, height })
-}
-
-/// Longest side of a preview, in pixels.
-const PREVIEW_SIDE: u32 = 320;
-/// Quality of a preview's WebP file, 1 to 100.
-const PREVIEW_QUALITY: u8 = 80;
-
-/// A small picture of a step's result.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Preview {
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// Its media type.
-    pub media_type: &'static str,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
+    }
+    Ok(pixels::small(&*render(&frame, frame.background.as_ref(), context)?)?)
 }
 
 /// Pictures on their way through steps, one after the step that joins them.
@@ -192,7 +169,7 @@ impl<'a> Walk<'a> {
         Ok(Self { line, others, joint })
     }
 
-    /// The picture after the steps up to `end`, and in `reports` how each went, the one that failed too.
+    /// The picture after the steps up to `end`, and in `reports` how each went, the last of them the one that could not be done.
     fn to(self, end: usize, reports: &mut Vec<StepReport>) -> Result<Frame, Fault> {
         let Self { line, mut others, joint } = self;
         let about = |index: usize, frame: &Frame, millis| {

@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicBool;
 use domain::image::Image;
 use domain::workflow::Step;
 use neural::Runtime;
+use pixels::Small;
 
-use crate::{Context, Fault, Images, Input, Limits, Preview, Product, StepCache, pipeline};
+use crate::{Context, Fault, Images, Input, Limits, Product, StepCache, pipeline};
 
 /// The components with the networks, the cache and the limits they use.
 pub struct Toolbox {
@@ -54,7 +55,7 @@ impl Toolbox {
         steps: &[Step],
         place: usize,
         cancel: &AtomicBool,
-    ) -> Result<Preview, Fault> {
+    ) -> Result<Small, Fault> {
         pipeline::preview(&self.context(owner, images, cancel), inputs, steps, place)
     }
 

@@ -368,13 +368,13 @@ pub struct Failure {
     pub message: String,
     /// Whose fault it is.
     pub fault: Fault,
-    /// How its steps went, as far as they came.
+    /// How its steps went, up to the one at which it ended; empty where that is not known, as after a crash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub made_by: Vec<StepReport>,
 }
 
 impl Failure {
-    /// A failure before any step was taken.
+    /// A failure that tells of no steps.
     pub fn new(code: impl Into<String>, message: impl Into<String>, fault: Fault) -> Self {
         Self { code: code.into(), message: message.into(), fault, made_by: Vec::new() }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use blob::Blobs;
 use bytes::Bytes;
-use components::{File, Preview, Toolbox};
+use components::{File, Product, Small, Toolbox};
 use domain::component::Catalogue;
 use domain::id::{EventId, Ids, LeaseToken, OrgId, RunId};
 use domain::image::{ContentHash, Image, Inspect};
@@ -131,7 +131,7 @@ impl Engine {
 
     /// Where small pictures of what came after steps are made.
     pub fn previews(&self) -> Previews {
-        Previews { shared: Arc::clone(&self.shared), turn: Arc::default() }
+        Previews { shared: Arc::clone(&self.shared) }
     }
 
     /// Claims nothing more, lets running work finish for up to `grace`, hands the rest back untouched, and ends.
@@ -414,7 +414,7 @@ async fn settle(
     let id = run.id;
     let event = EventId(shared.parts.ids.next());
     let seconds = began.elapsed().as_secs_f64();
-    let mut pause_ms = 50;
+    let (mut pause_ms, mut failed) = (50, false);
     while !stop.is_raised() {
         match shared.parts.store.settle(token, event, how).await {
             Ok(Settled::Now(status)) => {
@@ -440,12 +440,17 @@ async fn settle(
             }
             Err(error) => {
                 tracing::warn!(run.id = %id, %error, "could not settle run `{id}`");
+                failed = true;
                 tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                 pause_ms = (pause_ms * 3).min(5_000);
             }
         }
     }
-    tracing::error!(run.id = %id, "could not settle run `{id}` before its lease was gone; it will be done again");
+    if failed {
+        tracing::error!(run.id = %id, "could not settle run `{id}` before its lease was gone; it will be done again");
+    } else {
+        tracing::info!(run.id = %id, "run `{id}` was cancelled, or is somebody else's by now: its result is dropped");
+    }
 }
 
 /// Reads the input, works on it on a thread of its own, and stores the result's bytes.
@@ -453,10 +458,10 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outco
     // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
     let alone = claim.crashes > 0;
     let id = claim.run.id;
-    let table = laid_out(shared, claim.run, &claim.steps, alone, stop).await?;
+    let work = prepared(shared, claim.run, &claim.steps, alone, stop).await?;
     let (toolbox, stop) = (Arc::clone(&shared.parts.toolbox), stop.clone());
     let product = on_a_thread(id, move || {
-        let Table { run, inputs, named, steps, admitted } = table;
+        let Prepared { run, inputs, named, steps, admitted } = work;
         // Held until the work is over, even if nobody waits for it any more.
         let _admitted = admitted;
         let owner = run.org.0.as_u128();
@@ -471,17 +476,23 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outco
         }
     }
     let blobs = &shared.parts.blobs;
-    let more = product.more;
-    let file = keep(blobs, product.file).await?;
+    let Product { file, more, reports } = product;
     let mut kept = BTreeMap::new();
-    for (label, one) in more {
-        kept.insert(label, keep(blobs, one).await?);
+    let stored = async {
+        let file = keep(blobs, file).await?;
+        for (label, one) in more {
+            kept.insert(label, keep(blobs, one).await?);
+        }
+        Ok(file)
+    };
+    match stored.await {
+        Ok(file) => Ok(Outcome { image: file.image, name: file.name, more: kept, made_by: reports }),
+        Err(failure) => Err(Failure { made_by: reports, ..failure }),
     }
-    Ok(Outcome { image: file.image, name: file.name, more: kept, made_by: product.reports })
 }
 
 /// Everything that work on a run needs, and the memory for it.
-struct Table {
+struct Prepared {
     run: Run,
     /// The files of its pictures, the first one first.
     inputs: Vec<(ContentHash, Bytes)>,
@@ -493,13 +504,13 @@ struct Table {
 }
 
 /// Waits for the memory that a run needs (all of it, if it is to be alone), and reads its pictures.
-async fn laid_out(
+async fn prepared(
     shared: &Shared,
     run: Run,
     steps: &[Step],
     alone: bool,
     stop: &Stop,
-) -> Result<Table, Failure> {
+) -> Result<Prepared, Failure> {
     let Parts { blobs, toolbox, catalogue, .. } = &shared.parts;
     let steps = catalogue
         .resolve(steps, &run.overrides)
@@ -537,7 +548,7 @@ async fn laid_out(
     for image in &named {
         named_files.insert(image.hash, read(image.hash).await?.to_vec());
     }
-    Ok(Table { inputs, named: named_files, steps, admitted, run })
+    Ok(Prepared { inputs, named: named_files, steps, admitted, run })
 }
 
 /// A run's pictures as the components take them.
@@ -569,21 +580,19 @@ async fn on_a_thread<T: Send + 'static>(
 #[derive(Clone)]
 pub struct Previews {
     shared: Arc<Shared>,
-    /// One at a time: the work on runs goes first.
-    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Previews {
     /// What came after the step at `place` (from 0) of a run whose pictures are there, taken through `steps`. As far as the steps
-    /// are remembered they are not done again.
-    pub async fn make(&self, run: Run, steps: &[Step], place: usize) -> Result<Preview, Failure> {
-        let _turn = self.turn.lock().await;
+    /// are remembered they are not done again. Waits in line for memory as runs do, and takes no worker's slot: ask for one at a
+    /// time.
+    pub async fn make(&self, run: Run, steps: &[Step], place: usize) -> Result<Small, Failure> {
         let never = Stop::default();
         let id = run.id;
-        let table = laid_out(&self.shared, run, steps, false, &never).await?;
+        let work = prepared(&self.shared, run, steps, false, &never).await?;
         let toolbox = Arc::clone(&self.shared.parts.toolbox);
         on_a_thread(id, move || {
-            let Table { run, inputs, named, steps, admitted } = table;
+            let Prepared { run, inputs, named, steps, admitted } = work;
             let _admitted = admitted;
             let owner = run.org.0.as_u128();
             toolbox.preview(owner, &as_inputs(&run, &inputs), named, &steps, place, never.flag())

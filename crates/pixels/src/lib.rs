@@ -28,6 +28,7 @@ mod psd;
 mod resample;
 mod resize;
 mod rotate;
+mod small;
 mod srgb;
 
 pub use bitmap::{Bitmap, Channels, Mask, Rect, Samples, SamplesMut, to_u8, to_u16};
@@ -53,4 +54,5 @@ pub use path::{ClippingPath, Knot, Path, Point, Subpath, TraceOptions, trace};
 pub use psd::{Blend, Document, Layer, LayerMask, MaskValues, encode_layers};
 pub use resize::{Filter, fit_inside, resize, resize_mask, resize_plane};
 pub use rotate::{Outside, Turn, Window, largest_inside, rotate, rotate_mask};
+pub use small::{SMALL_SIDE, Small, small};
 pub use srgb::{linear_to_srgb, srgb_to_linear, srgb_u8_to_linear};

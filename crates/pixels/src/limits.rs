@@ -2,8 +2,9 @@
 
 use crate::PixelError;
 
-/// Decoded pictures up to this size pass whatever their ratio: a flat canvas compresses a thousandfold, and honestly so.
-const RATIO_FLOOR_BYTES: u64 = 64 << 20;
+/// Decoded pictures up to this size (89 megapixels in RGB) pass whatever their ratio: the clean mask of a camera's picture, or a
+/// white canvas, compresses two-thousandfold, and honestly so. What they cost is known from the header, and they wait for it.
+const RATIO_FLOOR_BYTES: u64 = 256 << 20;
 
 /// The most that a picture may be or cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Longest side, in pixels.
     pub max_side: u32,
-    /// Decoded bytes for one byte of the file; pictures of at most 64 MiB decoded are exempt.
+    /// Decoded bytes for one byte of the file; pictures of at most 256 MiB decoded are exempt.
     pub max_ratio: u32,
     /// Bytes of the ICC profile, inflated.
     pub max_icc_bytes: u64,

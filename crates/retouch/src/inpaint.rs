@@ -115,7 +115,7 @@ fn fill<S: Sample>(
         if stop() {
             return Err(InpaintError::Stopped);
         }
-        compose(&mut canvas, &region, &from, |at| f32::from(mask.values()[at]) / 255.0);
+        compose(&mut canvas, &region, &from, |at| f32::from(mask.values()[at]) / 255.0, stop)?;
         filling.parts += 1;
         filling.pixels += from.len() as u64;
         filling.interpolated += from.iter().filter(|&&from| from == NONE).count() as u64;

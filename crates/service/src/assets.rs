@@ -31,6 +31,8 @@ pub struct Uploaded {
     file: StoredFile,
     /// The picture that it is, if it is one.
     image: Option<Image>,
+    /// Why it is none that can be worked on.
+    unusable: Option<String>,
 }
 
 impl Service {
@@ -128,11 +130,10 @@ impl Service {
         seed: Uuid,
     ) -> Result<Asset, Refusal> {
         let org = intake.org();
-        let Uploaded { file, image } = self.arrived(intake).await?;
+        let Uploaded { file, image, unusable } = self.arrived(intake).await?;
         if image.is_none() && file.media_type != ZIP {
-            return Err(Refusal::Unusable(
-                "the file is no picture that can be worked on, and no archive; send a JPEG, PNG, WebP or TIFF file".to_owned(),
-            ));
+            let why = unusable.unwrap_or_else(|| "send a JPEG, PNG, WebP or TIFF file".to_owned());
+            return Err(Refusal::Unusable(format!("the file cannot be worked on, and is no archive: {why}")));
         }
         if let Some(image) = &image {
             self.0.store.admit_image(org, image).await.map_err(Refusal::store("file the image"))?;
@@ -197,17 +198,14 @@ impl Service {
         let (sealed, facts, is_zip) = looked
             .map_err(|panicked| Refusal::Ours { doing: "look at the file", source: Box::new(panicked) })?;
         let hash = sealed.hash;
-        let image = match facts {
-            Ok(facts) => Some(Image {
-                hash,
-                media_type: facts.media_type,
-                bytes,
-                width: facts.width,
-                height: facts.height,
-            }),
+        let (image, unusable) = match facts {
+            Ok(facts) => {
+                let (width, height) = (facts.width, facts.height);
+                (Some(Image { hash, media_type: facts.media_type, bytes, width, height }), None)
+            }
             Err(Unusable(why)) => {
                 tracing::debug!(org.id = %org, why, "a file for the library is no picture");
-                None
+                (None, Some(why))
             }
         };
         self.0.blobs.publish(sealed).await.map_err(Refusal::blob("store the file"))?;
@@ -217,7 +215,7 @@ impl Service {
             None => "application/octet-stream".to_owned(),
         };
         let size = image.as_ref().map(|image| (image.width, image.height));
-        Ok(Uploaded { file: StoredFile { hash, media_type, bytes, size }, image })
+        Ok(Uploaded { file: StoredFile { hash, media_type, bytes, size }, image, unusable })
     }
 
     /// One asset that was not thrown away.

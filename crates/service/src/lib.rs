@@ -77,6 +77,7 @@ use crate::access::Tries;
 use crate::access::{Memberships, Passwords};
 use crate::feed::Channels;
 use crate::fetch::Fetches;
+use crate::previews::Previews;
 use crate::rates::Rates;
 use crate::thumbnails::Thumbnails;
 use crate::waiters::{Seats, Waiters};
@@ -120,6 +121,8 @@ struct Inner {
     thumbnailer: Arc<dyn Thumbnailer>,
     /// Places for small pictures being made.
     thumbnails: Thumbnails,
+    /// The place for small pictures of steps being made.
+    previews: Previews,
     previewer: OnceLock<Arc<dyn Previewer>>,
     outbound: Outbound,
     /// Places for pictures being fetched, over all requests.
@@ -164,6 +167,7 @@ impl Service {
             inspect,
             thumbnailer,
             thumbnails: Thumbnails::default(),
+            previews: Previews::default(),
             previewer: OnceLock::new(),
             outbound,
             fetches: Fetches::default(),

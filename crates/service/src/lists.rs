@@ -131,7 +131,7 @@ impl Service {
         self.0.store.list_logs(org, of, listing).await.map_err(Refusal::store("list the log"))
     }
 
-    /// Steps of one run, or of all runs that have a result.
+    /// Steps of one run, or of all runs that have succeeded or failed.
     pub async fn list_steps(
         &self,
         caller: &Caller,

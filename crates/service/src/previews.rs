@@ -1,12 +1,15 @@
 //! Small pictures of what came after the steps of runs: made when they are first asked for, and kept.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::id::{OrgId, RunId};
 use domain::image::{ContentHash, Thumbnail};
-use domain::run::Run;
+use domain::run::{Run, Status};
 use domain::workflow::Step;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 use crate::{Handout, Refusal, Service, Thing};
 
@@ -15,6 +18,15 @@ use crate::{Handout, Refusal, Service, Thing};
 pub trait Previewer: Send + Sync {
     /// A small picture of what came after the step at `place` (from 0) of a run whose picture is there.
     async fn preview(&self, run: Run, steps: &[Step], place: usize) -> Result<Thumbnail, Refusal>;
+}
+
+/// The place for previews being made, one at a time: each takes a core and the memory that its run took.
+pub(crate) struct Previews(Arc<Semaphore>);
+
+impl Default for Previews {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
 impl Service {
@@ -28,13 +40,13 @@ impl Service {
         self.0.previewer.get().is_some()
     }
 
-    /// What came after the step at `place` (from 0) of a run, for a link that was checked.
+    /// What came after the step at `place` (from 0) of a run that has ended, for a link that was checked. It is made to its end
+    /// even if nobody waits for it any more, lest the next one to ask begins anew.
     pub async fn step_preview(&self, org: OrgId, id: RunId, place: u32) -> Result<Handout, Refusal> {
-        let of = name_of(id, place);
-        if let Some(known) = self.kept_thumbnail(of).await? {
-            return Ok(self.handout(known));
-        }
         let run = self.read_run(&[org], id).await?;
+        if !matches!(run.state.status(), Status::Succeeded | Status::Failed) || run.input.is_none() {
+            return Err(Refusal::NotNow("the run has not ended yet; look again when it has".to_owned()));
+        }
         let steps = match &run.steps {
             Some(steps) => steps.clone(),
             None => {
@@ -43,23 +55,41 @@ impl Service {
                 found.ok_or_else(|| Refusal::missing(Thing::Version, run.version))?.version.steps
             }
         };
+        let of = name_of(&run, &steps, place);
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         if place >= steps.len() {
             return Err(Refusal::missing(Thing::Image, of));
         }
-        if run.input.is_none() {
-            return Err(Refusal::NotNow("the run's picture is not here yet; look again later".to_owned()));
+        if let Some(known) = self.kept_thumbnail(of).await? {
+            return Ok(self.handout(known));
         }
-        let previewer =
-            self.0.previewer.get().ok_or_else(|| {
-                Refusal::Unavailable("no worker here makes small pictures of steps".to_owned())
-            })?;
-        let made = previewer.preview(run, &steps, place).await?;
-        self.keep_thumbnail(of, made).await
+        let previewer = Arc::clone(self.0.previewer.get().ok_or_else(|| {
+            Refusal::Unavailable("no worker here makes small pictures of steps".to_owned())
+        })?);
+        let Previews(places) = &self.0.previews;
+        let free = Arc::clone(places).acquire_owned().await;
+        let place_taken = free.map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
+        // Somebody else may have made it while this waited.
+        if let Some(known) = self.kept_thumbnail(of).await? {
+            return Ok(self.handout(known));
+        }
+        let service = self.clone();
+        let making = tokio::spawn(async move {
+            let _place_taken = place_taken;
+            let made = previewer.preview(run, &steps, place).await?;
+            service.keep_thumbnail(of, made).await
+        });
+        making.await.map_err(|panicked| Refusal::Ours {
+            doing: "make a small picture of a step",
+            source: Box::new(panicked),
+        })?
     }
 }
 
-/// What a preview is kept under.
-fn name_of(run: RunId, place: u32) -> ContentHash {
-    ContentHash(Sha256::digest(format!("preview\n{run}\n{place}")).into())
+/// What a preview is kept under: a run may be done again, with other settings.
+fn name_of(run: &Run, steps: &[Step], place: u32) -> ContentHash {
+    let inputs = run.input.iter().chain(run.more_inputs.iter().map(|more| &more.image));
+    let inputs: Vec<_> = inputs.map(|image| image.hash.to_string()).collect();
+    let what = json!(["preview", run.id, place, steps, run.overrides, inputs]);
+    ContentHash(Sha256::digest(what.to_string()).into())
 }

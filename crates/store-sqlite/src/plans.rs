@@ -9,6 +9,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::deliveries::listing;
+use crate::evaluations::LATEST;
+use crate::library::{FILES, THESE_ASSETS};
 use crate::runs::Selection;
 use crate::schema;
 
@@ -183,4 +185,27 @@ fn what_asks_for_an_event_and_what_came_to_nothing_is_found_by_an_index() {
     for (sql, index) in cases {
         by(&conn, sql, index, 1, false);
     }
+}
+
+#[test]
+fn what_a_page_refers_to_is_looked_up_one_by_one() {
+    let (_folder, conn) = database();
+    let by_id = |sql: &str, indexes: &[&str]| {
+        let plan = plan(&conn, sql);
+        for index in indexes {
+            assert!(
+                plan.iter().any(|line| line.starts_with("SEARCH") && line.contains(index)),
+                "{index}: {plan:#?}"
+            );
+        }
+        for table in ["assets", "a", "images", "i", "evaluations", "e"] {
+            assert!(!plan.iter().any(|line| *line == format!("SCAN {table}")), "{plan:#?}");
+        }
+    };
+    by_id(&format!("SELECT id FROM assets WHERE {THESE_ASSETS}"), &["(id=?)"]);
+    by_id(FILES, &["PRIMARY KEY (org=? AND hash=?)", "assets_by_hash (org=? AND hash=?)"]);
+    by_id(
+        &format!("SELECT created_at FROM evaluations WHERE {LATEST}"),
+        &["(id=?)", "evaluations_of_run (org=? AND run=?)"],
+    );
 }

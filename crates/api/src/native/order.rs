@@ -205,13 +205,16 @@ list_fields! {
         "author_id" => BatchField::User, Text;
         "run_count" => BatchField::Runs, Number;
         "succeeded" => BatchField::Succeeded, Number;
-        "failed" => BatchField::Failed, Number;
+        "failed_or_unpaid" => BatchField::Failed, Number;
         "cancelled" => BatchField::Cancelled, Number;
         "charged" => BatchField::Charged, Number;
     }
 }
 
 /// Lists an organization's orders, newest first.
+///
+/// `q` and `sort_by` know `name`, `created_at`, `workflow_id`, `author_id`, `run_count`, `succeeded`, `failed_or_unpaid`, `cancelled`
+/// and `charged`.
 #[utoipa::path(
     get,
     path = "/orders",

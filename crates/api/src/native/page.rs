@@ -70,7 +70,6 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct Paging {
     limit: u32,
-    place: Place,
     /// Tells lists apart.
     mark: u32,
     path: String,
@@ -91,18 +90,20 @@ impl Paging {
             },
         };
         let mark = mark_of(&path, &query);
-        let place = match query.get("cursor") {
-            // Such a list has cursors of its own.
-            Some(_) if is_narrowed(&query) => Place::Start,
-            None => Place::Start,
-            Some(cursor) => place_of(cursor, mark).ok_or_else(bad_cursor)?,
-        };
-        Ok(Self { limit, place, mark, path, query })
+        Ok(Self { limit, mark, path, query })
+    }
+
+    /// Where the page begins, of a list that is not [narrowed](Self::narrowed).
+    fn place(&self) -> Result<Place, Problem> {
+        match self.query.get("cursor") {
+            None => Ok(Place::Start),
+            Some(cursor) => place_of(cursor, self.mark).ok_or_else(bad_cursor),
+        }
     }
 
     /// The window of a list that only grows at its end.
     pub(crate) fn window(&self) -> Result<Window, Problem> {
-        match self.place {
+        match self.place()? {
             Place::Start => Ok(Window { limit: self.limit, offset: 0 }),
             Place::Offset(offset) => Ok(Window { limit: self.limit, offset }),
             Place::After(_) => Err(bad_cursor()),
@@ -210,7 +211,7 @@ impl Paging {
 
     /// The entry after which the page begins.
     pub(crate) fn after<Id: FromStr>(&self) -> Result<Option<Id>, Problem> {
-        match &self.place {
+        match self.place()? {
             Place::Start => Ok(None),
             Place::After(id) => id.parse().map(Some).map_err(|_| bad_cursor()),
             Place::Offset(_) => Err(bad_cursor()),
@@ -312,8 +313,7 @@ pub(crate) struct PageParams {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "read by the document, not by the handlers")]
 pub(crate) struct FilterParams {
-    /// A filter over the entries' fields, such as `status:failed AND created_at>2026-04-01` or `status.in:(failed,unpaid)`; with
-    /// `AND`, `OR`, `NOT`, parentheses, and the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `like`, `in`, `isnull`.
+    /// A filter over the fields that this list has for it, such as `created_at>2026-04-01 AND charged.gte:20`; with `AND`, `OR`, `NOT`, parentheses, and the operators `eq`, `ne`, `gt`, `gte`, `lt`, `lte`, `like`, `in`, `isnull`.
     q: Option<String>,
     /// Fields to order by, each with `:asc` or `:desc`: `status:asc,created_at:desc`. Newest first unless told.
     sort_by: Option<String>,
@@ -370,14 +370,17 @@ mod tests {
     fn a_cursor_of_another_list_is_refused() {
         let part = paging("limit=1&status=a").expect("good").part(vec![2, 1], ToString::to_string, |n| n);
         let cursor = part.page.next_cursor.expect("more");
-        assert!(paging(&format!("status=a&limit=7&cursor={cursor}")).is_ok());
-        assert!(paging(&format!("status=b&cursor={cursor}")).is_err());
+        let place = |query: &str| paging(&format!("{query}&cursor={cursor}")).expect("good").place();
+        assert!(place("status=a&limit=7").is_ok());
+        assert!(place("status=b").is_err());
+        // A parameter that the list passes over makes it another list, which is walked as well.
+        assert!(place("status=a&q=b").is_err());
     }
 
     proptest! {
         #[test]
         fn no_cursor_breaks_it(cursor in "[A-Za-z0-9_=-]{1,40}") {
-            let found = paging(&format!("cursor={cursor}"));
+            let found = paging(&format!("cursor={cursor}")).expect("a limit").place();
             prop_assert!(found.is_err(), "{:?}", found);
         }
 

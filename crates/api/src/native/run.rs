@@ -347,6 +347,9 @@ fn run_statuses(name: &str) -> Result<Vec<String>, String> {
 const SIMPLE: &[&str] = &["workflow_id", "status", "input_name", "order_id", "label"];
 
 /// Lists an organization's runs, newest first.
+///
+/// `q` and `sort_by` know `id`, `status`, `created_at`, `started_at`, `finished_at`, `duration_ms`, `workflow_id`, `input_name`,
+/// `user_id`, `client_ref` (the label), `failure_code`, `charged` and `thumbs_up`.
 #[utoipa::path(
     get,
     path = "/runs",
@@ -370,7 +373,7 @@ pub(crate) async fn list(
     Ok(paging.part(runs, |run| run.id.to_string(), RunView::from))
 }
 
-/// Lists an order's runs, newest first.
+/// Lists an order's runs, newest first. `q` and `sort_by` know what they know of all runs.
 #[utoipa::path(
     get,
     path = "/orders/{order_id}/runs",

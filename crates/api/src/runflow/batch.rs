@@ -334,6 +334,14 @@ pub(crate) async fn list(
     if projection.shows("input") {
         front.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
     }
+    // A page of outputs holds the results of thousands of runs: it is for those who ask for it.
+    if projection.names("output") {
+        for (batch, value) in leaf.entries.iter().zip(&mut values) {
+            if batch.end().is_some() && batch.runs <= ITEMS_INLINE_MAX {
+                value["output"] = front.batch_output(batch, &front.runs_of(&asker, batch).await?);
+            }
+        }
+    }
     let items = values.into_iter().map(|value| projection.of(value, &[])).collect();
     Ok(query.page(&leaf, NEWEST, items))
 }

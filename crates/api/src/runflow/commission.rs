@@ -72,19 +72,19 @@ impl Front {
         Ok((model::plan(model, &checked)?, model::media(model, input, &rules)))
     }
 
-    /// What is to be done for one input, whose references were looked up. Faults lead from inside the input.
+    /// What is to be done for one input, [as its model knows it](known_to), whose references were looked up. Faults lead from inside
+    /// the input.
     pub(crate) async fn commission(
         &self,
         asker: &Asker,
         target: &Target,
-        input: &Map<String, Value>,
+        input: &Value,
         referred: &Referred,
         terms: &Terms,
         seed: Uuid,
     ) -> Result<Commission, Wrong> {
         let model = &target.model;
-        let mut stored = Value::Object(known_to(model, input));
-        model::unfold(model, &mut stored);
+        let mut stored = input.clone();
         let (plan, media) = self.planned(model, &stored).map_err(Wrong::Fields)?;
         let mut known: Vec<(Vec<Loc>, Resolved)> = Vec::new();
         for (nth, found) in (0..).zip(media) {
@@ -160,14 +160,16 @@ pub(crate) enum Wrong {
     Problem(Problem),
 }
 
-/// What of an input a model knows; the rest is passed over, and not kept.
-fn known_to(model: &Model, input: &Map<String, Value>) -> Map<String, Value> {
-    let known = input.iter().filter(|(name, _)| model.input(name).is_some());
-    known.map(|(name, value)| (name.clone(), value.clone())).collect()
+/// What of an input a model knows, objects that came as text unfolded; the rest is passed over, and not kept.
+pub(crate) fn known_to(model: &Model, input: Map<String, Value>) -> Value {
+    let known = input.into_iter().filter(|(name, _)| model.input(name).is_some());
+    let mut known = Value::Object(known.collect());
+    model::unfold(model, &mut known);
+    known
 }
 
 /// What is kept of an input that failed: without what it had inline, and nothing of one that is too large.
-pub(crate) fn kept_of_failed(model: &Model, input: &Map<String, Value>) -> Value {
+pub(crate) fn kept_of_failed(mut known: Value) -> Value {
     fn shorten(value: &mut Value) {
         match value {
             Value::String(text) if text.starts_with("data:") => {
@@ -179,7 +181,6 @@ pub(crate) fn kept_of_failed(model: &Model, input: &Map<String, Value>) -> Value
             _ => {}
         }
     }
-    let mut kept = Value::Object(known_to(model, input));
-    shorten(&mut kept);
-    if kept.to_string().len() > INPUT_BYTES_MAX { json!({}) } else { kept }
+    shorten(&mut known);
+    if known.to_string().len() > INPUT_BYTES_MAX { json!({}) } else { known }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use service::{BatchCommission, Commission, Dispatched};
 
 use super::asker::Asker;
-use super::commission::{Terms, Wrong, kept_of_failed};
+use super::commission::{Terms, Wrong, kept_of_failed, known_to};
 use super::form::Form;
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
@@ -74,8 +74,8 @@ async fn one(
         evaluate: form.boolean("evaluate").unwrap_or(false),
     };
     form.check()?;
-    let input = input.unwrap_or_default();
-    let referred = front.referred(asker.org, input.values()).await?;
+    let input = known_to(&target.model, input.unwrap_or_default());
+    let referred = front.referred(asker.org, [&input]).await?;
     let commission = match front.commission(&asker, &target, &input, &referred, &terms, once.seed).await {
         Ok(commission) => commission,
         Err(Wrong::Fields(errors)) => {
@@ -133,8 +133,9 @@ async fn many(
     };
     let elements = elements(&mut form, most);
     form.check()?;
-    let inputs = elements.iter().flat_map(|(input, _)| input.values());
-    let referred = front.referred(asker.org, inputs).await?;
+    let known = |(input, client_ref)| (known_to(&target.model, input), client_ref);
+    let elements: Vec<_> = elements.into_iter().map(known).collect();
+    let referred = front.referred(asker.org, elements.iter().map(|(input, _)| input)).await?;
     let mut work = Vec::with_capacity(elements.len());
     for (nth, (input, client_ref)) in (0..).zip(elements) {
         // Whoever only looks is not to wait until the whole batch is read.
@@ -152,7 +153,7 @@ async fn many(
                     Wrong::Problem(problem) => return Err(problem),
                 };
                 let message = problem.within(&within).explained(nth as usize);
-                let kept = kept_of_failed(&target.model, &input);
+                let kept = kept_of_failed(input);
                 let request = terms.request(&target.model, kept);
                 Commission::failed(request, FileName::clean("input"), terms.client_ref, message)
             }

@@ -21,6 +21,8 @@ const CURSOR: &str = "pq";
 /// What a list is asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ListQuery {
+    /// Which list: its path.
+    list: String,
     q: Option<String>,
     fields: Option<String>,
     embed: Option<String>,
@@ -34,7 +36,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self::of(&Pairs::parse(parts.uri.query().unwrap_or_default().as_bytes())))
+        let pairs = Pairs::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        Ok(Self { list: parts.uri.path().to_owned(), ..Self::of(&pairs) })
     }
 }
 
@@ -42,6 +45,7 @@ impl ListQuery {
     fn of(pairs: &Pairs) -> Self {
         let text = |name: &str| pairs.get(name).map(str::to_owned);
         Self {
+            list: String::new(),
             q: text("q"),
             fields: text("fields"),
             embed: text("embed"),
@@ -107,7 +111,8 @@ impl ListQuery {
 
     /// What cursors of this list are marked with, so that another list's are told apart.
     fn mark(&self, usual: &str) -> Mark {
-        Mark::of([self.q.as_deref().unwrap_or_default(), self.sort_by.as_deref().unwrap_or(usual)])
+        let order = self.sort_by.as_deref().unwrap_or(usual);
+        Mark::of([self.list.as_str(), self.q.as_deref().unwrap_or_default(), order])
     }
 
     /// The page of a list: its entries as they are shown, and where it goes on.
@@ -134,6 +139,11 @@ impl Projection {
     /// Whether that name is shown.
     pub(crate) fn shows(&self, name: &str) -> bool {
         self.0.as_ref().is_none_or(|only| only.contains(&name))
+    }
+
+    /// Whether that name was asked for by itself.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|only| only.contains(&name))
     }
 
     /// The entry with the names that are shown. Embedded relations stay: they were asked for by name.

@@ -88,24 +88,31 @@ impl Front {
                 None => drop(self.own_hash(org, text).map(|hash| hashes.insert(hash))),
             });
         }
-        let (ids, hashes) = (Vec::from_iter(ids), Vec::from_iter(hashes));
-        let assets = match ids.as_slice() {
-            [] => Vec::new(),
-            ids => self.service.referred_assets(org, ids).await?,
-        };
-        let files = match hashes.as_slice() {
+        let files = match Vec::from_iter(hashes).as_slice() {
             [] => Vec::new(),
             hashes => self.service.linked_images(org, hashes).await?,
         };
         Ok(Referred {
-            assets: assets.into_iter().map(|asset| (asset.id, asset)).collect(),
+            assets: self.assets_by_id(org, ids).await?,
             files: files.into_iter().map(|file| (file.hash, file)).collect(),
         })
     }
 
+    async fn assets_by_id(
+        &self,
+        org: OrgId,
+        ids: BTreeSet<AssetId>,
+    ) -> Result<HashMap<AssetId, Asset>, Problem> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.service.referred_assets(org, &Vec::from_iter(ids)).await?;
+        Ok(found.into_iter().map(|asset| (asset.id, asset)).collect())
+    }
+
     /// The file of the organization's own that a link leads to.
     fn own_hash(&self, org: OrgId, text: &str) -> Option<ContentHash> {
-        let OwnLink { link, signature, .. } = OwnLink::read(text).filter(|own| own.link.org == org)?;
+        let OwnLink { link, signature, .. } = OwnLink::read(text.trim()).filter(|own| own.link.org == org)?;
         let LinkUse::Get(hash) = link.what else { return None };
         self.service.check_link(&link, &signature).is_ok().then_some(hash)
     }
@@ -124,6 +131,7 @@ impl Front {
         let wrong = |kind: &'static str, msg: String| {
             Problem::invalid(vec![FieldError::new(way.to_vec(), kind, msg)])
         };
+        let text = text.trim();
         if text.starts_with(FILES) {
             let Some(Reference::File(hash, name)) = Reference::read(text) else {
                 return Err(wrong("value_error", format!("this is no reference to a file: {text}")));
@@ -206,12 +214,20 @@ impl Front {
         values: impl IntoIterator<Item = &'a mut Value>,
     ) -> Result<(), Problem> {
         let mut values: Vec<&mut Value> = values.into_iter().collect();
-        let referred = self.referred(org, values.iter().map(|value| &**value)).await?;
+        let mut ids = BTreeSet::new();
+        for value in &values {
+            each_text(value, &mut |text| {
+                if let Some(Reference::Asset(id)) = Reference::read(text) {
+                    ids.insert(id);
+                }
+            });
+        }
+        let assets = self.assets_by_id(org, ids).await?;
         for value in &mut values {
             each_text_mut(value, &mut |text| match Reference::read(text) {
                 // What was thrown away since keeps its reference: it leads nowhere now.
                 Some(Reference::Asset(id)) => {
-                    if let Some(asset) = referred.assets.get(&id) {
+                    if let Some(asset) = assets.get(&id) {
                         *text = self.asset_url(org, asset.file.hash, &asset.name);
                     }
                 }
@@ -241,6 +257,7 @@ enum Reference<'a> {
 
 impl<'a> Reference<'a> {
     fn read(text: &'a str) -> Option<Self> {
+        let text = text.trim();
         if let Some(rest) = text.strip_prefix(FILES) {
             let (hash, name) = rest.split_once('/')?;
             return Some(Self::File(hash.parse().ok()?, name));

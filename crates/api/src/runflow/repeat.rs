@@ -106,7 +106,11 @@ async fn answer(front: Front, key: HeaderValue, request: Request, next: Next) ->
     }
     let body = read_all(body, front.settings.inline_bytes_max).await?;
     let path = parts.uri.path().to_owned();
-    let fingerprint = fingerprint(&[parts.uri.query().unwrap_or_default()], &body);
+    // Whoever may not do it may not read what came of it, either.
+    if let Some(scope) = scope_of(&path) {
+        front.service.need_scope(&asker.caller, scope)?;
+    }
+    let fingerprint = fingerprint(&[], &body);
     let scope = format!("{} {path}", parts.method);
     let (slot, begun) = front.service.begin_shared_repeatable(asker.org, &scope, key, fingerprint).await?;
     match begun {
@@ -123,5 +127,42 @@ async fn answer(front: Front, key: HeaderValue, request: Request, next: Next) ->
         Begun::OtherRequest => Err(Problem::conflict(
             "This idempotency key came with another body before; use a new one for each request.",
         )),
+    }
+}
+
+/// The scope that a POST at that path needs, where its answer may be given again.
+fn scope_of(path: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = path.trim_start_matches("/v1/").trim_end_matches('/').split('/').collect();
+    Some(match (*parts.first()?, *parts.last()?) {
+        (_, "cancellation" | "callback-redeliveries") => "runs:execute",
+        ("models", "runs" | "batches") | ("runs", "reruns") | ("comfyui-workflows", "runs") => "runs:create",
+        ("comfyui-workflows", _) => "comfyui-workflows:create",
+        ("asset-uploads" | "assets" | "asset-folders", _) => "assets:create",
+        ("evaluations", _) => "evaluations:create",
+        // What these answer holds a secret, and is not kept.
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every POST of the document has a scope here, but those whose answers are never kept.
+    #[test]
+    fn every_answer_that_is_given_again_needs_a_scope() {
+        let document: Value = serde_json::from_str(super::super::status::DOCUMENT).expect("the document");
+        let paths = document["paths"].as_object().expect("paths");
+        let posts: Vec<_> = paths.iter().filter(|(_, methods)| methods["post"].is_object()).collect();
+        assert!(posts.len() >= 15, "{}", posts.len());
+        for (path, _) in posts {
+            let has_secret = ["/v1/webhooks", "/v1/callback-secrets"].contains(&path.as_str());
+            assert_eq!(scope_of(path).is_none(), has_secret, "{path}");
+        }
+        assert_eq!(scope_of("/v1/models/a/b/c/runs"), Some("runs:create"));
+        assert_eq!(scope_of("/v1/models/a/b/batches/"), Some("runs:create"));
+        assert_eq!(scope_of("/v1/admin/runs/x/cancellation"), Some("runs:execute"));
+        assert_eq!(scope_of("/v1/comfyui-workflows"), Some("comfyui-workflows:create"));
+        assert_eq!(scope_of("/v1/comfyui-workflows/a/b/runs"), Some("runs:create"));
     }
 }

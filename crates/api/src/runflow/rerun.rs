@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::Commission;
 
 use super::asker::{Asker, Named};
-use super::commission::{Terms, Wrong};
+use super::commission::{Terms, Wrong, known_to};
 use super::dispatch::file;
 use super::problem::Problem;
 use super::repeat::Once;
@@ -44,11 +44,12 @@ pub(crate) async fn rerun(
             front.find_model(&asker, owner, slug).await?
         };
         let input = request.input.as_object().cloned().unwrap_or_default();
-        let referred = front.referred(asker.org, input.values()).await?;
+        let input = known_to(&target.model, input);
+        let referred = front.referred(asker.org, [&input]).await?;
         return match front.commission(&asker, &target, &input, &referred, &terms, once.seed).await {
             Ok(commission) => file(&front, &asker, &target, commission, once).await,
-            Err(Wrong::Fields(errors)) => Err(Problem::invalid(errors)),
-            Err(Wrong::Problem(problem)) => Err(problem),
+            Err(Wrong::Fields(errors)) => Err(Problem::invalid(errors).within(&["body", "input"])),
+            Err(Wrong::Problem(problem)) => Err(problem.within(&["body", "input"])),
         };
     }
     // It came through another face: its workflow on its picture.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{House, LOOPBACK, Receiver, broken, ending, id, picture};
+use crate::house::{House, LOOPBACK, Receiver, broken, ending, id, multipart, picture, send};
 
 const STATUSES: [&str; 7] =
     ["queued", "dispatching", "running", "succeeded", "partial_succeeded", "failed", "canceled"];
@@ -454,4 +454,47 @@ fn node_runs_of_a_failure_end_with_the_step_that_failed() {
     assert_eq!((&nodes[0]["state_code"], &nodes[1]["state_code"]), (&json!("succeeded"), &json!("failed")));
     assert_eq!(nodes[1]["error_message"], ended["failure_message"]);
     assert!(nodes[0]["preview_value"].is_string() && nodes[1]["preview_value"].is_null());
+}
+
+#[test]
+fn what_an_export_writes_and_nobody_reads_back_here_is_shown_too() {
+    let house = House::open();
+    for (name, format) in [("Avif", "AVIF"), ("Layers", "PSD")] {
+        let draft = json!({
+            "name": name,
+            "steps": [{ "type": "input" }, { "type": "export", "settings": { "targetFormat": format } }],
+        });
+        house.post("/packshot/v1/workflows", &draft).expect(201);
+        let body = json!({ "input": { "image_url": house.inline(7) } });
+        let path = format!("/v1/models/my-studio/{}/runs", name.to_lowercase());
+        let run = id(&house.post(&path, &body).expect(201));
+        let ended = house.ended(&run);
+        assert_eq!(ended["status_code"], "succeeded", "{ended}");
+        for node in nodes_of(&house, &run) {
+            let small = house.follow(node["preview_value"].as_str().expect("an address"));
+            assert_eq!(small.status, 200, "{format} {node}: {}", small.text());
+            let seen = pixels::probe(&small.body, &pixels::Limits::default()).expect("a picture");
+            assert_eq!((seen.width, seen.height), (24, 16));
+        }
+    }
+}
+
+#[test]
+fn an_object_that_comes_as_text_may_name_an_asset() {
+    let house = House::open();
+    let (kind, form) = multipart("mask.png", &picture(9));
+    let bearer = format!("Bearer {}", house.key);
+    let headers = [("authorization", bearer.as_str()), ("content-type", kind.as_str())];
+    let asset = id(&send(house.base(), "POST", "/v1/assets", &headers, &form).expect(201));
+    let path = "/v1/models/runflow/tag-removal/runs";
+    let config = json!({ "mask_url": format!("runflow://assets/{asset}") });
+    for config in [config.clone(), json!(config.to_string())] {
+        let body = json!({ "input": { "image_url": house.inline(9), "config": config } });
+        let made = house.post(path, &body).expect(201);
+        let shown = made["input"]["config"]["mask_url"].as_str().expect("an address");
+        assert_eq!(house.follow(shown).body, picture(9));
+    }
+    let foreign = json!({ "mask_url": "runflow://assets/0196a300-0000-7000-8000-000000000001" }).to_string();
+    let body = json!({ "input": { "image_url": house.inline(9), "config": foreign } });
+    house.post(path, &body).refuses(422, "VALIDATION_ERROR");
 }

@@ -4,12 +4,19 @@ use super::{listed, shown};
 
 /// A name was given that is none of those there are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not known here; there are {}", shown(name), listed(known.iter().map(String::as_str)))]
+#[error("{} is not known here; there {}", shown(name), these(known))]
 pub struct UnknownName {
     /// The name that was given.
     pub name: String,
     /// Those there are.
     pub known: Vec<String>,
+}
+
+fn these(known: &[String]) -> String {
+    if known.is_empty() {
+        return "is nothing of that kind".to_owned();
+    }
+    format!("are {}", listed(known.iter().map(String::as_str)))
 }
 
 /// The names in a comma-separated list, each once and in the order given. Blanks around a name and empty places do not

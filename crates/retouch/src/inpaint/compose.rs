@@ -2,6 +2,7 @@
 //! from what is known at the edge (Poisson image editing, Pérez, Gangnet and Blake 2003). Where pieces meet inside the
 //! hole, the gradient across is the mean of what both say (Agarwala et al. 2004).
 
+use super::InpaintError;
 use super::canvas::{Canvas, Sample, State};
 use super::poisson::{Cell, Grid};
 use super::regions::Region;
@@ -14,13 +15,14 @@ const CYCLES: usize = 9;
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// Fills a region: each pixel from the index in `from`, in the order of the region's pixels, or by interpolation where
-/// that is [`NONE`]. `weight` says how much of the new pixel shows, 0 to 1.
+/// that is [`NONE`]. `weight` says how much of the new pixel shows, 0 to 1. Nothing is filled once `stop` says so.
 pub(crate) fn compose<S: Sample>(
     canvas: &mut Canvas<'_, S>,
     region: &Region,
     from: &[u32],
     weight: impl Fn(usize) -> f32,
-) {
+    stop: &dyn Fn() -> bool,
+) -> Result<(), InpaintError> {
     let view = canvas.grown(region.bounds, 1);
     let (left, top, width) = (view.x as usize, view.y as usize, view.width as usize);
     let local = |at: usize| (at / canvas.width - top) * width + at % canvas.width - left;
@@ -70,7 +72,10 @@ pub(crate) fn compose<S: Sample>(
         for (&place, right) in places.iter().zip(&right) {
             equal[place] = right[c];
         }
-        grid.solve(&mut sought, &equal, CYCLES);
+        grid.solve(&mut sought, &equal, CYCLES, stop);
+        if stop() {
+            return Err(InpaintError::Stopped);
+        }
         for (&place, filled) in places.iter().zip(&mut filled) {
             filled[c] += sought[place];
         }
@@ -78,6 +83,7 @@ pub(crate) fn compose<S: Sample>(
     for (&at, filled) in region.pixels.iter().zip(filled) {
         canvas.fill(at as usize, filled, weight(at as usize));
     }
+    Ok(())
 }
 
 /// What is copied from where.

@@ -41,19 +41,32 @@ impl Grid {
     }
 
     /// Solves: the sum over a free cell's neighbours of (neighbour - cell) is `right` at that cell. `values` holds a
-    /// first guess, 0 outside free cells, and the solution afterwards, to about a thousandth after ten `cycles`.
-    pub(crate) fn solve(&self, values: &mut [f32], right: &[f32], cycles: usize) {
+    /// first guess, 0 outside free cells, and the solution afterwards, to about a thousandth after ten `cycles`. Once `stop` says
+    /// so it ends with whatever it has, within a sweep.
+    pub(crate) fn solve(&self, values: &mut [f32], right: &[f32], cycles: usize, stop: &dyn Fn() -> bool) {
         for _ in 0..cycles {
-            self.cycle(values, right);
+            self.cycle(values, right, stop);
         }
     }
 
-    fn cycle(&self, values: &mut [f32], right: &[f32]) {
+    fn sweeps(&self, values: &mut [f32], right: &[f32], many: usize, stop: &dyn Fn() -> bool) {
+        for _ in 0..many {
+            if stop() {
+                return;
+            }
+            self.sweep(values, right);
+        }
+    }
+
+    fn cycle(&self, values: &mut [f32], right: &[f32], stop: &dyn Fn() -> bool) {
         let Some(coarser) = &self.coarser else {
-            (0..COARSEST).for_each(|_| self.sweep(values, right));
+            self.sweeps(values, right, COARSEST, stop);
             return;
         };
-        (0..SWEEPS).for_each(|_| self.sweep(values, right));
+        self.sweeps(values, right, SWEEPS, stop);
+        if stop() {
+            return;
+        }
         let mut rest = vec![0.0f32; coarser.cells.len()];
         for &index in self.free.iter().flatten() {
             let index = index as usize;
@@ -62,7 +75,10 @@ impl Grid {
             rest[y * coarser.width + x] += right[index] - (sum - count * values[index]);
         }
         let mut error = vec![0.0f32; rest.len()];
-        coarser.cycle(&mut error, &rest);
+        coarser.cycle(&mut error, &rest, stop);
+        if stop() {
+            return;
+        }
         let rows = coarser.cells.len() / coarser.width;
         for &index in self.free.iter().flatten() {
             let index = index as usize;
@@ -78,7 +94,7 @@ impl Grid {
             let at = |x: usize, y: usize| error[y * coarser.width + x];
             values[index] += (9.0 * at(x, y) + 3.0 * (at(x2, y) + at(x, y2)) + at(x2, y2)) * (1.0 / 16.0);
         }
-        (0..SWEEPS).for_each(|_| self.sweep(values, right));
+        self.sweeps(values, right, SWEEPS, stop);
     }
 
     fn sweep(&self, values: &mut [f32], right: &[f32]) {
@@ -164,7 +180,7 @@ mod tests {
             }
         }
         let mut values = vec![0.0; width * height];
-        Grid::new(width, cells).solve(&mut values, &right, 10);
+        Grid::new(width, cells).solve(&mut values, &right, 10, &|| false);
         for y in 1..height - 1 {
             for x in 1..width - 1 {
                 let off = (values[y * width + x] - surface(x, y)).abs();
@@ -182,7 +198,24 @@ mod tests {
         // The known end is 0; the other end has nothing beside it, so that all are what the known end is.
         right[10] = -0.5;
         let mut values = vec![0.0; 27];
-        Grid::new(9, cells).solve(&mut values, &right, 60);
+        Grid::new(9, cells).solve(&mut values, &right, 60, &|| false);
         assert!(values[11..18].iter().all(|value| (value - 0.5).abs() < 0.02), "{values:?}");
+    }
+
+    /// Asked to stop, it looks up once a sweep, and does nothing more.
+    #[test]
+    fn it_stops_within_a_sweep() {
+        let cells = vec![Cell::Free; 64 * 64];
+        let (mut values, right) = (vec![0.0f32; cells.len()], vec![1.0f32; cells.len()]);
+        let looks = std::cell::Cell::new(0);
+        let stop = || {
+            looks.set(looks.get() + 1);
+            looks.get() > 1
+        };
+        Grid::new(64, cells).solve(&mut values, &right, 10, &stop);
+        let once = values.clone();
+        let (cells, mut again) = (vec![Cell::Free; 64 * 64], vec![0.0f32; 64 * 64]);
+        Grid::new(64, cells).sweep(&mut again, &right);
+        assert_eq!(once, again, "one sweep was done");
     }
 }

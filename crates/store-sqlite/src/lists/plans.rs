@@ -91,6 +91,18 @@ fn runs() {
 }
 
 #[test]
+fn many_runs_are_looked_up_one_by_one() {
+    let (_folder, conn) = database();
+    let noun = super::runs::noun();
+    let ids = (0..100).map(|_| an_id()).collect();
+    for listing in pages(RunField::CreatedAt, Some(&Expr::is_among(RunField::Id, ids))) {
+        let sql = noun.query(&super::runs::ways(&noun, ORG, &listing), &listing).sql;
+        let plan = plan(&conn, &sql);
+        assert!(plan[0].starts_with("SEARCH r USING") && plan[0].contains("(id=?)"), "{plan:#?}");
+    }
+}
+
+#[test]
 fn many_references_are_looked_up_one_by_one() {
     let (_folder, conn) = database();
     let noun = super::runs::noun();

@@ -54,7 +54,7 @@ pub(super) fn noun() -> Noun<RunField> {
 /// What tells few runs from many comes first.
 pub(super) fn ways(noun: &Noun<RunField>, org: OrgId, listing: &Listing<RunField>) -> Vec<Way<RunField>> {
     let org = blob(org.0);
-    if required(listing, &RunField::Id).is_some() {
+    if listing.filter.as_ref().is_some_and(|filter| among(filter, &RunField::Id).is_some()) {
         return vec![noun.way("runs r WHERE +r.org = ?", [org])];
     }
     if let Some(references) = listing.filter.as_ref().and_then(|filter| among(filter, &RunField::Reference)) {
