@@ -14,12 +14,13 @@ pub(crate) enum Unfit {
     Order(String),
 }
 
-/// The filter that `q` asks for, and the order.
+/// The beginning of the list that `q` and the order ask for, of so many entries.
 pub(crate) fn narrowed<S: Fields>(
     q: Option<&str>,
     order: &str,
     fields: &S,
-) -> Result<(Option<Expr<S::Field>>, Vec<Sort<S::Field>>), Unfit> {
+    limit: u32,
+) -> Result<Listing<S::Field>, Unfit> {
     let filter = match q {
         None => None,
         Some(text) => {
@@ -31,7 +32,7 @@ pub(crate) fn narrowed<S: Fields>(
         }
     };
     let sorts = sort_by(order, fields).map_err(|bad| Unfit::Order(bad.to_string()))?;
-    Ok((filter, sorts))
+    Ok(Listing { filter, sorts, from: None, limit })
 }
 
 /// One key of an order.

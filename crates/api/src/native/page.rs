@@ -150,17 +150,17 @@ impl Paging {
             return Err(Problem::invalid(faults));
         }
         let wrong = |name: &str, why: String| Problem::invalid(vec![Fault::parameter(name, why)]);
-        let (filter, sorts) =
-            narrowed(self.query.get("q"), self.order(), fields).map_err(|unfit| match unfit {
+        let listing =
+            narrowed(self.query.get("q"), self.order(), fields, self.limit).map_err(|unfit| match unfit {
                 Unfit::Filter(why) | Unfit::Field(why) => wrong("q", why),
                 Unfit::Order(why) => wrong("sort_by", why),
             })?;
         let read = |text| {
-            Cursor::read(text, "cursor", self.filter_mark(), &sorts)
+            Cursor::read(text, "cursor", self.filter_mark(), &listing.sorts)
                 .map_err(|bad| wrong("cursor", bad.to_string()))
         };
         let from = self.query.get("cursor").map(read).transpose()?;
-        Ok(Some(filter::Listing { filter, sorts, from, limit: self.limit }))
+        Ok(Some(filter::Listing { from, ..listing }))
     }
 
     fn order(&self) -> &str {

@@ -59,13 +59,13 @@ impl ListQuery {
     /// What the store is asked for a noun's list; `usual` is its order unless the query has one.
     pub(crate) fn listing<S: Fields>(&self, fields: &S, usual: &str) -> Result<Listing<S::Field>, Problem> {
         let order = self.sort_by.as_deref().unwrap_or(usual);
-        let (filter, sorts) = narrowed(self.q.as_deref(), order, fields).map_err(unfit)?;
+        let listing = narrowed(self.q.as_deref(), order, fields, self.limit()?).map_err(unfit)?;
         let mark = self.mark(usual);
         let backwards = self.walks_back()?;
         let from = match &self.pq {
             None => None,
             Some(text) => {
-                let mut cursor = Cursor::read(text, CURSOR, mark, &sorts)
+                let mut cursor = Cursor::read(text, CURSOR, mark, &listing.sorts)
                     .map_err(|bad| Problem::bad_request(format!("`{CURSOR}`: {bad}.")))?;
                 if backwards {
                     cursor.direction = Direction::Backward;
@@ -73,7 +73,7 @@ impl ListQuery {
                 Some(cursor)
             }
         };
-        Ok(Listing { filter, sorts, from, limit: self.limit()? })
+        Ok(Listing { from, ..listing })
     }
 
     fn limit(&self) -> Result<u32, Problem> {
