@@ -16,11 +16,11 @@ use store::{EvaluationClaim, Measured, NewEvaluation, Settled, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::fail;
 use crate::fetch;
 use crate::leases::Leases;
 use crate::places::Line;
 use crate::stop::Stop;
+use crate::thread::on_a_thread;
 use crate::work::{Parts, Shared, renewal};
 
 /// What ids of the evaluations are derived from that runs ask for with themselves.
@@ -255,7 +255,7 @@ async fn measure(held: &mut Held, line: Option<Line>, claim: &EvaluationClaim) -
     let Evaluation { org, asked: Asked { task, references, limits, .. }, .. } = claim.evaluation.clone();
     let alone = claim.crashes > 0;
     let limits = Limits::default().merged(&limits).map_err(|error| {
-        fail("limits_invalid", format!("the limits cannot be used: {error}"), Fault::Input)
+        Failure::new("limits_invalid", format!("the limits cannot be used: {error}"), Fault::Input)
     })?;
     // Every picture is looked at, so that one that cannot be had is said; the input alone is compared with.
     let sources = sources(&claim.evaluation);
@@ -263,7 +263,7 @@ async fn measure(held: &mut Held, line: Option<Line>, claim: &EvaluationClaim) -
     for (image, source) in images.iter().zip(&sources) {
         if needs_fetching(source) {
             shared.parts.store.admit_image(org, image).await.map_err(|error| {
-                fail(
+                Failure::new(
                     "input_unreadable",
                     format!("cannot keep a picture that was fetched: {error}"),
                     Fault::Ours,
@@ -276,43 +276,22 @@ async fn measure(held: &mut Held, line: Option<Line>, claim: &EvaluationClaim) -
     let picture = images[0].clone();
     let needed = if alone { u64::MAX } else { memory_bytes(&picture, compared.as_ref()) };
     let admitted = shared.admission.admit(needed).await;
-    let bytes = read(shared, &picture).await?;
+    let bytes = shared.read(picture.hash).await?;
     let reference = match &compared {
-        Some(image) => Some(read(shared, image).await?),
+        Some(image) => Some(shared.read(image.hash).await?),
         None => None,
     };
     let options = options(shared);
-    let worked = tokio::task::spawn_blocking(move || {
+    let report = on_a_thread("an evaluation", move || {
         // Held until the work is over, even if nobody waits for it any more.
         let _admitted = admitted;
         let decode = |bytes: &[u8]| pixels::decode(bytes, &options).map(|decoded| decoded.bitmap);
         let bitmap = decode(&bytes)?;
         let reference = reference.as_deref().map(decode).transpose()?;
         let file = EncodedFile::of(&bytes);
-        Ok::<_, components::Fault>(assessment::assess(
-            &bitmap,
-            &file,
-            reference.as_ref(),
-            &Task::of(&task),
-            &limits,
-        ))
-    })
-    .await;
-    match worked {
-        Ok(Ok(report)) => told(report),
-        Ok(Err(fault)) => Err(fail(fault.code, fault.message, fault.kind)),
-        Err(panic) => {
-            tracing::error!(%panic, "measuring a picture panicked");
-            let text = "the picture made the worker crash; its file may be damaged".to_owned();
-            Err(fail("worker_crashed", text, Fault::Crash))
-        }
-    }
-}
-
-async fn read(shared: &Shared, image: &Image) -> Result<bytes::Bytes, Failure> {
-    shared.parts.blobs.read(image.hash).await.map_err(|error| {
-        fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
-    })
+        Ok(assessment::assess(&bitmap, &file, reference.as_ref(), &Task::of(&task), &limits))
+    });
+    told(report.await?)
 }
 
 /// A report in the words of the business. Where there is no verdict, nothing that is worth its price was found: the
@@ -324,7 +303,7 @@ fn told(report: assessment::Report) -> Result<Report, Failure> {
         let why =
             why.map_or_else(|| "nothing in it could be measured".to_owned(), |reading| reading.sentence);
         let text = format!("there is no verdict on the picture: {why}");
-        return Err(fail("picture_not_measurable", text, Fault::Input));
+        return Err(Failure::new("picture_not_measurable", text, Fault::Input));
     };
     Ok(Report {
         passed,
@@ -429,7 +408,7 @@ async fn task_of(shared: &Shared, image: &Image) -> &'static str {
             return Some(false);
         }
         let admitted = shared.admission.admit(file_bytes(image)).await;
-        let bytes = read(shared, image).await.ok()?;
+        let bytes = shared.read(image.hash).await.ok()?;
         let decoded = tokio::task::spawn_blocking(move || {
             let _admitted = admitted;
             Some(pixels::decode(&bytes, &options).ok()?.bitmap.has_transparency())

@@ -17,7 +17,6 @@ use outbound::{Outbound, Request};
 use tokio::sync::mpsc;
 
 use crate::archive::{self, Unpackable};
-use crate::fail;
 
 /// Pieces of an unpacked file that wait to be written.
 const AHEAD: usize = 4;
@@ -104,7 +103,7 @@ impl Fetcher {
                     }
                     let path = self.blobs.local_path(image.hash).ok_or_else(|| {
                         let text = format!("the stored file `{}` is not there any more", image.hash);
-                        fail("input_unreadable", text, Fault::Ours)
+                        Failure::new("input_unreadable", text, Fault::Ours)
                     })?;
                     (None, path, "the stored archive".to_owned())
                 }
@@ -128,7 +127,8 @@ impl Fetcher {
                 }
             }
         }
-        let missing = || fail("input_unreadable", "a picture was not fetched".to_owned(), Fault::Ours);
+        let missing =
+            || Failure::new("input_unreadable", "a picture was not fetched".to_owned(), Fault::Ours);
         images.into_iter().collect::<Option<Vec<_>>>().ok_or_else(missing)
     }
 
@@ -141,8 +141,9 @@ impl Fetcher {
         last: bool,
     ) -> Result<Sealed, Failure> {
         let name = named(address);
-        let refuse =
-            |why: String, fault| fail("image_not_fetched", format!("{name} cannot be fetched: {why}"), fault);
+        let refuse = |why: String, fault| {
+            Failure::new("image_not_fetched", format!("{name} cannot be fetched: {why}"), fault)
+        };
         if self.settings.offline {
             let why = "this server is set never to fetch anything (`offline`); upload the picture itself";
             return Err(refuse(why.to_owned(), Fault::Input));
@@ -206,7 +207,7 @@ impl Fetcher {
         }
         let unpacked = unpacking.await.map_err(|panicked| {
             tracing::error!(%panicked, "unpacking an archive panicked");
-            fail(
+            Failure::new(
                 "worker_crashed",
                 "the archive made the worker crash; it may be damaged".to_owned(),
                 Fault::Crash,
@@ -221,7 +222,7 @@ impl Fetcher {
                 Unpackable::Unwanted => Fault::Ours,
                 _ => Fault::Input,
             };
-            fail("image_not_fetched", format!("{name}: {why}"), fault)
+            Failure::new("image_not_fetched", format!("{name}: {why}"), fault)
         })?;
         let sealed = spool.seal().await.map_err(disk)?;
         let shown: String = member.chars().take(100).collect();
@@ -239,10 +240,10 @@ impl Fetcher {
         let (sealed, facts) = looked.map_err(|panicked| {
             tracing::error!(%panicked, "looking at a file's header panicked");
             let text = format!("{name} made the worker crash; its file may be damaged");
-            fail("worker_crashed", text, Fault::Crash)
+            Failure::new("worker_crashed", text, Fault::Crash)
         })?;
         let facts = facts.map_err(|Unusable(why)| {
-            fail("image_unusable", format!("{name} cannot be worked on: {why}"), Fault::Input)
+            Failure::new("image_unusable", format!("{name} cannot be worked on: {why}"), Fault::Input)
         })?;
         let image = Image {
             hash: sealed.hash,
@@ -265,5 +266,5 @@ fn named(address: &str) -> String {
 fn disk(error: BlobError) -> Failure {
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
     tracing::warn!(%error, ?cause, "cannot store a picture");
-    fail("input_unreadable", format!("cannot store the picture: {error}"), Fault::Ours)
+    Failure::new("input_unreadable", format!("cannot store the picture: {error}"), Fault::Ours)
 }

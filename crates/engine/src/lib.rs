@@ -9,17 +9,15 @@ mod evaluate;
 mod fetch;
 mod leases;
 mod places;
+mod prepared;
+mod previews;
 mod sign;
 mod stop;
+mod thread;
 mod work;
 
 pub use admission::Admission;
 pub use deliver::{Deliveries, DeliveryParts, DeliverySettings};
 pub use fetch::FetchSettings;
-pub use work::{Engine, Parts, Previews, Settings};
-
-use domain::run::{Failure, Fault};
-
-fn fail(code: &str, message: String, fault: Fault) -> Failure {
-    Failure::new(code, message, fault)
-}
+pub use previews::Previews;
+pub use work::{Engine, Parts, Settings};

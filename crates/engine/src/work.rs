@@ -6,26 +6,27 @@ use std::time::{Duration, Instant};
 
 use blob::Blobs;
 use bytes::Bytes;
-use components::{File, Product, Small, Toolbox};
+use components::{File, Product, Toolbox};
 use domain::component::Catalogue;
-use domain::id::{EventId, Ids, LeaseToken, OrgId, RunId};
+use domain::id::{EventId, Ids, LeaseToken, OrgId};
 use domain::image::{ContentHash, Image, Inspect};
 use domain::request::filled;
 use domain::run::{Failure, Fault, NamedImage, Outcome, RetryPolicy, Run, Status};
 use domain::time::Millis;
-use domain::workflow::Step;
 use outbound::Outbound;
 use store::{Claim, Settled, Settlement, Store, WorkerId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::admission::{Admission, Admitted};
+use crate::admission::Admission;
 use crate::evaluate;
-use crate::fail;
 use crate::fetch::{self, FetchSettings, Fetcher};
 use crate::leases::Leases;
 use crate::places::Places;
+use crate::prepared::Prepared;
+use crate::previews::Previews;
 use crate::stop::Stop;
+use crate::thread::on_a_thread;
 
 /// What the engine works with.
 #[derive(Clone)]
@@ -88,6 +89,16 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     slot_freed: Notify,
     pub(crate) evaluations: evaluate::Evaluations,
+}
+
+impl Shared {
+    /// The bytes of a stored picture.
+    pub(crate) async fn read(&self, hash: ContentHash) -> Result<Bytes, Failure> {
+        self.parts.blobs.read(hash).await.map_err(|error| {
+            let text = format!("cannot read the stored picture: {error}");
+            Failure::new("input_unreadable", text, Fault::Ours)
+        })
+    }
 }
 
 impl Engine {
@@ -381,7 +392,11 @@ async fn supplied(held: &mut Held<'_>, mut claim: Claim, stop: &Stop) -> Result<
         }
     }
     let input = input.or(claim.run.input.take()).ok_or_else(|| {
-        fail("image_not_fetched", "no picture to work on was named; name one".to_owned(), Fault::Input)
+        Failure::new(
+            "image_not_fetched",
+            "no picture to work on was named; name one".to_owned(),
+            Fault::Input,
+        )
     })?;
     let steps = (!hashes.is_empty()).then(|| {
         let hashes = hashes.iter().map(|(slot, hash)| (slot.as_str(), hash.as_str())).collect();
@@ -389,7 +404,11 @@ async fn supplied(held: &mut Held<'_>, mut claim: Claim, stop: &Stop) -> Result<
     });
     let noted = shared.parts.store.supply(claim.token, &input, &further, steps.as_deref()).await;
     let noted = noted.map_err(|error| {
-        fail("input_unreadable", format!("cannot note the pictures that were fetched: {error}"), Fault::Ours)
+        Failure::new(
+            "input_unreadable",
+            format!("cannot note the pictures that were fetched: {error}"),
+            Fault::Ours,
+        )
     })?;
     if !noted {
         return Ok(None);
@@ -458,14 +477,12 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outco
     // A picture that a worker died over before is done alone: if it does it again, it takes no other down.
     let alone = claim.crashes > 0;
     let id = claim.run.id;
-    let work = prepared(shared, claim.run, &claim.steps, alone, stop).await?;
+    let work = Prepared::of(shared, claim.run, &claim.steps, alone, stop).await?;
     let (toolbox, stop) = (Arc::clone(&shared.parts.toolbox), stop.clone());
-    let product = on_a_thread(id, move || {
-        let Prepared { run, inputs, named, steps, admitted } = work;
-        // Held until the work is over, even if nobody waits for it any more.
-        let _admitted = admitted;
-        let owner = run.org.0.as_u128();
-        toolbox.process_together(owner, &as_inputs(&run, &inputs), named, &steps, stop.flag())
+    let product = on_a_thread(&format!("run `{id}`"), move || {
+        work.do_with(|work| {
+            toolbox.process_together(work.owner, &work.inputs, work.named, work.steps, stop.flag())
+        })
     })
     .await?;
     for report in &product.reports {
@@ -491,142 +508,13 @@ async fn attempt_run(shared: &Shared, claim: Claim, stop: &Stop) -> Result<Outco
     }
 }
 
-/// Everything that work on a run needs, and the memory for it.
-struct Prepared {
-    run: Run,
-    /// The files of its pictures, the first one first.
-    inputs: Vec<(ContentHash, Bytes)>,
-    /// The files of the pictures that its settings name.
-    named: components::Images,
-    /// Its steps with its overrides.
-    steps: Vec<Step>,
-    admitted: Admitted,
-}
-
-/// Waits for the memory that a run needs (all of it, if it is to be alone), and reads its pictures.
-async fn prepared(
-    shared: &Shared,
-    run: Run,
-    steps: &[Step],
-    alone: bool,
-    stop: &Stop,
-) -> Result<Prepared, Failure> {
-    let Parts { blobs, toolbox, catalogue, .. } = &shared.parts;
-    let steps = catalogue
-        .resolve(steps, &run.overrides)
-        .and_then(|steps| catalogue.check(&steps))
-        .map_err(|invalid| fail("workflow_invalid", invalid.to_string(), Fault::Input))?;
-    let input = run.input.as_ref().ok_or_else(|| {
-        let text = "the run has no picture to work on; name one".to_owned();
-        fail("image_not_fetched", text, Fault::Input)
-    })?;
-    let images: Vec<&Image> =
-        std::iter::once(input).chain(run.more_inputs.iter().map(|more| &more.image)).collect();
-    let named = named_images(shared, run.org, &steps).await?;
-    let needed = if alone {
-        u64::MAX
-    } else {
-        toolbox.memory_bytes_together(&images, &named.iter().collect::<Vec<_>>(), &steps)
-    };
-    let waited = Instant::now();
-    let admitted = tokio::select! {
-        admitted = shared.admission.admit(needed) => admitted,
-        () = stop.raised() => return Err(stopped()),
-    };
-    metrics::histogram!("packshot_admission_seconds").record(waited.elapsed().as_secs_f64());
-    metrics::gauge!("packshot_memory_free_bytes").set(shared.admission.free_bytes() as f64);
-    let read = |hash: ContentHash| async move {
-        blobs.read(hash).await.map_err(|error| {
-            fail("input_unreadable", format!("cannot read the stored picture: {error}"), Fault::Ours)
-        })
-    };
-    let mut inputs = Vec::with_capacity(images.len());
-    for image in images {
-        inputs.push((image.hash, read(image.hash).await?));
-    }
-    let mut named_files = components::Images::new();
-    for image in &named {
-        named_files.insert(image.hash, read(image.hash).await?.to_vec());
-    }
-    Ok(Prepared { inputs, named: named_files, steps, admitted, run })
-}
-
-/// A run's pictures as the components take them.
-fn as_inputs<'a>(run: &'a Run, files: &'a [(ContentHash, Bytes)]) -> Vec<components::Input<'a>> {
-    let names = std::iter::once(&run.input_name).chain(run.more_inputs.iter().map(|more| &more.name));
-    let inputs = files.iter().zip(names);
-    inputs.map(|((hash, bytes), name)| components::Input { bytes, hash: *hash, name }).collect()
-}
-
-/// Works on a run on a thread of its own; a panic there is the failure of that run alone.
-async fn on_a_thread<T: Send + 'static>(
-    id: RunId,
-    work: impl FnOnce() -> Result<T, components::Fault> + Send + 'static,
-) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(fault)) => {
-            Err(Failure { made_by: fault.reports, ..fail(fault.code, fault.message, fault.kind) })
-        }
-        Err(panic) => {
-            tracing::error!(run.id = %id, %panic, "the work on run `{id}` panicked");
-            let text = "the picture made the worker crash; its file may be damaged".to_owned();
-            Err(fail("worker_crashed", text, Fault::Crash))
-        }
-    }
-}
-
-/// Makes small pictures of what came after the steps of runs, within the engine's memory.
-#[derive(Clone)]
-pub struct Previews {
-    shared: Arc<Shared>,
-}
-
-impl Previews {
-    /// What came after the step at `place` (from 0) of a run whose pictures are there, taken through `steps`. As far as the steps
-    /// are remembered they are not done again. Waits in line for memory as runs do, and takes no worker's slot: ask for one at a
-    /// time.
-    pub async fn make(&self, run: Run, steps: &[Step], place: usize) -> Result<Small, Failure> {
-        let never = Stop::default();
-        let id = run.id;
-        let work = prepared(&self.shared, run, steps, false, &never).await?;
-        let toolbox = Arc::clone(&self.shared.parts.toolbox);
-        on_a_thread(id, move || {
-            let Prepared { run, inputs, named, steps, admitted } = work;
-            let _admitted = admitted;
-            let owner = run.org.0.as_u128();
-            toolbox.preview(owner, &as_inputs(&run, &inputs), named, &steps, place, never.flag())
-        })
-        .await
-    }
-}
-
-/// The pictures that settings name, as far as the organization may see them.
-async fn named_images(shared: &Shared, org: OrgId, steps: &[Step]) -> Result<Vec<Image>, Failure> {
-    let mut named = Vec::new();
-    for hash in shared.parts.catalogue.images(steps) {
-        let found = shared.parts.store.image(&[org], hash).await.map_err(|error| {
-            fail("input_unreadable", format!("cannot look for the picture `{hash}`: {error}"), Fault::Ours)
-        })?;
-        named.push(found.ok_or_else(|| {
-            let text = format!("the settings name the picture `{hash}`, which is not there; upload it first");
-            fail("image_not_found", text, Fault::Input)
-        })?);
-    }
-    Ok(named)
-}
-
 /// Stores a finished file's bytes.
 async fn keep(blobs: &Blobs, file: File) -> Result<NamedImage, Failure> {
     let bytes = file.bytes.len() as u64;
     let hash = blobs.put(Bytes::from(file.bytes)).await.map_err(|error| {
-        fail("result_unwritable", format!("cannot store the result: {error}"), Fault::Ours)
+        Failure::new("result_unwritable", format!("cannot store the result: {error}"), Fault::Ours)
     })?;
     let media_type = file.media_type.to_owned();
     let image = Image { hash, media_type, bytes, width: file.width, height: file.height };
     Ok(NamedImage { image, name: file.name })
-}
-
-fn stopped() -> Failure {
-    fail("cancelled", "the work was stopped before it was finished".to_owned(), Fault::Ours)
 }
