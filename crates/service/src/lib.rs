@@ -30,7 +30,7 @@ mod thumbnails;
 mod waiters;
 mod workflows;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use blob::Blobs;
 use domain::component::Catalogue;
@@ -79,7 +79,7 @@ use crate::feed::Channels;
 use crate::fetch::Fetches;
 use crate::previews::Previews;
 use crate::rates::Rates;
-use crate::thumbnails::Thumbnails;
+use crate::thumbnails::Places;
 use crate::waiters::{Seats, Waiters};
 
 /// What a [`Service`] is made of.
@@ -120,10 +120,9 @@ struct Inner {
     inspect: Arc<dyn Inspect>,
     thumbnailer: Arc<dyn Thumbnailer>,
     /// Places for small pictures being made.
-    thumbnails: Thumbnails,
-    /// The place for small pictures of steps being made.
+    thumbnails: Places,
+    /// Who makes small pictures of steps.
     previews: Previews,
-    previewer: OnceLock<Arc<dyn Previewer>>,
     outbound: Outbound,
     /// Places for pictures being fetched, over all requests.
     fetches: Fetches,
@@ -166,9 +165,8 @@ impl Service {
             ids,
             inspect,
             thumbnailer,
-            thumbnails: Thumbnails::default(),
+            thumbnails: Places::one_a_core(),
             previews: Previews::default(),
-            previewer: OnceLock::new(),
             outbound,
             fetches: Fetches::default(),
             seal,

@@ -1,6 +1,6 @@
 //! Small pictures of what came after the steps of runs: made when they are first asked for, and kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use domain::id::{OrgId, RunId};
@@ -9,8 +9,8 @@ use domain::run::{Run, Status};
 use domain::workflow::Step;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 
+use crate::thumbnails::Places;
 use crate::{Handout, Refusal, Service, Thing};
 
 /// Takes runs through their steps again for a look at what lies between. The front does not know how pictures are made.
@@ -20,28 +20,30 @@ pub trait Previewer: Send + Sync {
     async fn preview(&self, run: Run, steps: &[Step], place: usize) -> Result<Thumbnail, Refusal>;
 }
 
-/// The place for previews being made, one at a time: each takes a core and the memory that its run took.
-pub(crate) struct Previews(Arc<Semaphore>);
+/// Who makes previews, and the one place for it: each takes a core and the memory that its run took.
+pub(crate) struct Previews {
+    place: Places,
+    previewer: OnceLock<Arc<dyn Previewer>>,
+}
 
 impl Default for Previews {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self { place: Places::new(1), previewer: OnceLock::new() }
     }
 }
 
 impl Service {
     /// Says who makes previews. Without one there are none; the first one stays.
     pub fn preview_by(&self, previewer: Arc<dyn Previewer>) {
-        let _ = self.0.previewer.set(previewer);
+        let _ = self.0.previews.previewer.set(previewer);
     }
 
     /// Whether previews can be made here.
     pub fn has_previews(&self) -> bool {
-        self.0.previewer.get().is_some()
+        self.0.previews.previewer.get().is_some()
     }
 
-    /// What came after the step at `place` (from 0) of a run that has ended, for a link that was checked. It is made to its end
-    /// even if nobody waits for it any more, lest the next one to ask begins anew.
+    /// What came after the step at `place` (from 0) of a run that has ended, for a link that was checked.
     pub async fn step_preview(&self, org: OrgId, id: RunId, place: u32) -> Result<Handout, Refusal> {
         let run = self.read_run(&[org], id).await?;
         if !matches!(run.state.status(), Status::Succeeded | Status::Failed) || run.input.is_none() {
@@ -60,29 +62,11 @@ impl Service {
         if place >= steps.len() {
             return Err(Refusal::missing(Thing::Image, of));
         }
-        if let Some(known) = self.kept_thumbnail(of).await? {
-            return Ok(self.handout(known));
-        }
-        let previewer = Arc::clone(self.0.previewer.get().ok_or_else(|| {
+        let previewer = Arc::clone(self.0.previews.previewer.get().ok_or_else(|| {
             Refusal::Unavailable("no worker here makes small pictures of steps".to_owned())
         })?);
-        let Previews(places) = &self.0.previews;
-        let free = Arc::clone(places).acquire_owned().await;
-        let place_taken = free.map_err(|_| Refusal::Unavailable("the server is stopping".to_owned()))?;
-        // Somebody else may have made it while this waited.
-        if let Some(known) = self.kept_thumbnail(of).await? {
-            return Ok(self.handout(known));
-        }
-        let service = self.clone();
-        let making = tokio::spawn(async move {
-            let _place_taken = place_taken;
-            let made = previewer.preview(run, &steps, place).await?;
-            service.keep_thumbnail(of, made).await
-        });
-        making.await.map_err(|panicked| Refusal::Ours {
-            doing: "make a small picture of a step",
-            source: Box::new(panicked),
-        })?
+        let making = async move { previewer.preview(run, &steps, place).await };
+        self.made_once(&self.0.previews.place, of, making).await
     }
 }
 
