@@ -74,16 +74,16 @@ pub fn process_together(
     steps: &[Step],
 ) -> Result<Product, Fault> {
     let walk = Walk::of(context, inputs, steps)?;
+    let name = walk.name;
     let mut reports = Vec::with_capacity(steps.len());
     let mut frame = match walk.to(steps.len(), &mut reports) {
         Ok(frame) => frame,
         Err(fault) => return Err(Fault { reports, ..fault }),
     };
-    let first = inputs.first().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
     let (size, edits) = ((frame.width, frame.height), &frame.name_edits);
     let file = frame.encoded.take().ok_or_else(|| Fault::input("workflow_invalid", NO_EXPORT))?;
     let file = File {
-        name: result_name(first.name, edits, size, file.format.extension()),
+        name: result_name(name, edits, size, file.format.extension()),
         media_type: file.format.mime(),
         bytes: Arc::unwrap_or_clone(file.bytes),
         width: size.0,
@@ -93,7 +93,7 @@ pub fn process_together(
         let size = (named.width, named.height);
         let kind = named.file.format;
         let further = File {
-            name: output_name(first.name, &file.name, (&named.label, &named.pattern), size, kind.extension()),
+            name: output_name(name, &file.name, (&named.label, &named.pattern), size, kind.extension()),
             media_type: kind.mime(),
             bytes: Arc::unwrap_or_clone(named.file.bytes),
             width: size.0,
@@ -130,6 +130,8 @@ pub fn preview(
 
 /// Pictures on their way through steps, one after the step that joins them.
 struct Walk<'a> {
+    /// The first picture's file name.
+    name: &'a FileName,
     line: Line<'a>,
     /// The further pictures, up to the step that joins them.
     others: Vec<Line<'a>>,
@@ -151,27 +153,26 @@ impl<'a> Walk<'a> {
         };
         let fit = needed_size(steps);
         let keeps_photo = entries.iter().zip(steps).any(|(entry, step)| (entry.needs_photo)(&step.settings));
-        let mut lines = Vec::with_capacity(inputs.len());
-        for input in inputs {
+        let begun = |input: &Input<'a>| {
             let file = Some(context::File { bytes: input.bytes, fit });
             let context = Context { file, keeps_photo, ..context.clone() };
             let start = Key::of_file(context.owner, &input.hash, &context.limits, (fit, keeps_photo));
             let mut line = Line { context, keys: Vec::new(), entries: Arc::clone(&entries), steps };
             line.extend_keys(start, joint)?;
-            lines.push(line);
-        }
-        let others = lines.split_off(1);
-        let mut line = lines.pop().ok_or_else(|| Fault::input("workflow_invalid", NO_PICTURE))?;
-        if !more.is_empty() {
+            Ok(line)
+        };
+        let mut line = begun(first)?;
+        let others = more.iter().map(begun).collect::<Result<Vec<_>, Fault>>()?;
+        if !others.is_empty() {
             let ends: Vec<Key> = std::iter::once(&line).chain(&others).filter_map(Line::end).collect();
             line.extend_keys(Key::of_all(&ends), steps.len())?;
         }
-        Ok(Self { line, others, joint })
+        Ok(Self { name: first.name, line, others, joint })
     }
 
     /// The picture after the steps up to `end`, and in `reports` how each went, the last of them the one that could not be done.
     fn to(self, end: usize, reports: &mut Vec<StepReport>) -> Result<Frame, Fault> {
-        let Self { line, mut others, joint } = self;
+        let Self { line, mut others, joint, .. } = self;
         let about = |index: usize, frame: &Frame, millis| {
             let said = frame.remarks.get(index).cloned().unwrap_or_default();
             report(&line.steps[index], line.entries[index], said, millis)
