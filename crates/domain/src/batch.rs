@@ -1,9 +1,8 @@
 //! A batch: runs of one organization that their owner counts together. People call it an order.
 
-use sha2::{Digest, Sha256};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
-use crate::id::{OrgId, UserId, WorkflowId};
+use crate::id::{OrgId, UserId, WorkflowId, of_name};
 use crate::request::Request;
 use crate::run::Status;
 use crate::time::Timestamp;
@@ -20,7 +19,7 @@ pub struct BatchRef {
 }
 
 /// The UUID that stands for a batch's id where only a UUID can stand: the id itself where it is one, or else one of version
-/// 8 (RFC 9562) made of the organization and the id.
+/// 8 made of the organization and the id.
 pub fn handle(org: OrgId, id: &str) -> Uuid {
     // In another spelling it is another id.
     if let Ok(uuid) = Uuid::try_parse(id)
@@ -28,10 +27,7 @@ pub fn handle(org: OrgId, id: &str) -> Uuid {
     {
         return uuid;
     }
-    let digest = Sha256::new().chain_update(org.0.as_bytes()).chain_update(id).finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    Builder::from_custom_bytes(bytes).into_uuid()
+    of_name(&[org.0.as_bytes(), id.as_bytes()])
 }
 
 /// A batch, counted.

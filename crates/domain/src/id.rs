@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 macro_rules! id {
     ($(#[$doc:meta] $name:ident),+ $(,)?) => {$(
@@ -100,6 +101,16 @@ pub fn derived_in_order(seed: Uuid, nth: u32) -> Uuid {
     let chance = derived(seed, u32::MAX).as_u128() & CHANCE;
     let place = u128::from(nth & 0x00FF_FFFF) << 38;
     Uuid::from_u128((seed.as_u128() & !0x3FFF_FFFF_FFFF_FFFF) | place | chance)
+}
+
+/// The id of what is named by these parts together, the same each time: of version 8 (RFC 9562, section 5.8), from the SHA-256 of
+/// the parts one after the other.
+pub fn of_name(parts: &[&[u8]]) -> Uuid {
+    let mut name = Sha256::new();
+    parts.iter().for_each(|part| name.update(part));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&name.finalize()[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// Where new ids come from. The application owns the real source; a test may own one that counts.

@@ -10,37 +10,20 @@ use domain::page::Window;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 use service::Funds;
-use sha2::{Digest, Sha256};
+use service::access::KNOWN_SCOPES;
 use uuid::Uuid;
 
 use super::asker::Asker;
 use super::form::Form;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, NEWEST, PageBody};
 use super::model::{Price, slug};
 use super::problem::Problem;
 use super::view::{maybe_time, time};
 use crate::Front;
 use crate::listing::list_fields;
 
-/// What a key that is not limited may do.
-const SCOPES: &[&str] = &[
-    "runs:create",
-    "runs:read",
-    "runs:execute",
-    "assets:create",
-    "assets:read",
-    "assets:edit",
-    "assets:delete",
-    "comfyui-workflows:read",
-    "comfyui-workflows:create",
-    "comfyui-workflows:edit",
-    "comfyui-workflows:delete",
-    "evaluations:create",
-    "evaluations:read",
-    "evaluations:edit",
-    "credit_balance:read",
-    "credit_balance:edit",
-];
+/// What a key that is not limited may do beside all that one can be limited to.
+const UNLIMITED: &str = "credit_balance:edit";
 /// Organizations of one user that are listed.
 const ORGS_MAX: u32 = 1000;
 /// Millionths in a whole.
@@ -49,14 +32,9 @@ const MILLION: i128 = 1_000_000;
 const THRESHOLD_MAX: i128 = 1_000_000_000 * MILLION;
 
 /// A user's id as this dialect has ids: a UUID, the same for the same user. Users' own ids need not be UUIDs; those that are
-/// none give one of version 8 (RFC 9562, section 5.8) from their SHA-256.
+/// none give one of version 8.
 pub(crate) fn user_id(user: &UserId) -> Uuid {
-    Uuid::try_parse(&user.0).unwrap_or_else(|_| {
-        let digest = Sha256::digest(user.0.as_bytes());
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
-    })
+    Uuid::try_parse(&user.0).unwrap_or_else(|_| id::of_name(&[user.0.as_bytes()]))
 }
 
 /// `GET /v1/auth/me`. Is about the key alone: the header that names an organization is not looked at.
@@ -66,7 +44,7 @@ pub(crate) async fn me(
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
     let caller = crate::bearer::caller(&headers, &front.service).await?;
-    let embeds = query.embeds(&["memberships", "organizations", "pending_invitations"])?;
+    let shown = query.relations(&["memberships", "organizations", "pending_invitations"])?;
     let user = front.service.profile(&caller).await?;
     let mut value = json!({
         "id": user_id(&user.id),
@@ -81,18 +59,18 @@ pub(crate) async fn me(
         "organizations": null,
         "pending_invitations": null,
     });
-    let orgs = if embeds.is_empty() {
-        Vec::new()
-    } else {
+    let orgs = if shown.embeds("memberships") || shown.embeds("organizations") {
         front.service.orgs(&caller, Window { limit: ORGS_MAX, offset: 0 }).await?.entries
+    } else {
+        Vec::new()
     };
-    if embeds.contains(&"memberships") {
+    if shown.embeds("memberships") {
         value["memberships"] = orgs.iter().map(|org| membership(&caller, org)).collect();
     }
-    if embeds.contains(&"organizations") {
+    if shown.embeds("organizations") {
         value["organizations"] = orgs.iter().map(org_value).collect();
     }
-    if embeds.contains(&"pending_invitations") {
+    if shown.embeds("pending_invitations") {
         let invitations = front.service.invitations_to(&caller).await?;
         value["pending_invitations"] = invitations
             .iter()
@@ -117,7 +95,7 @@ fn org_value(org: &Org) -> Value {
 
 fn membership(caller: &Caller, org: &Org) -> Value {
     let scopes: Vec<&str> = match &caller.scopes {
-        Scopes::All => SCOPES.to_vec(),
+        Scopes::All => KNOWN_SCOPES.into_iter().chain([UNLIMITED]).collect(),
         Scopes::Only(named) => named.iter().map(String::as_str).collect(),
     };
     json!({
@@ -203,10 +181,7 @@ pub(crate) async fn balances(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    const USUAL: &str = "created_at:desc";
-    let listing = query.listing(&BalanceFields, USUAL)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
+    let asked = query.ask(&BalanceFields, NEWEST, NAMES, &[])?;
     let funds = front.service.funds(&asker.caller, &asker.choice).await?;
     let value = |funds: &Funds, field: &BalanceField| {
         let at = |at: Timestamp| FilterValue::Time(at);
@@ -217,9 +192,8 @@ pub(crate) async fn balances(
             BalanceField::UpdatedAt => funds.alert.as_ref().map(|alert| at(alert.updated_at)),
         }
     };
-    let leaf = listing.of_all(vec![funds], balance_id, value);
-    let items = leaf.entries.iter().map(|funds| projection.of(front.balance_value(funds), &[])).collect();
-    Ok(query.page(&leaf, USUAL, items))
+    let leaf = asked.listing.of_all(vec![funds], balance_id, value);
+    Ok(asked.page(&leaf, leaf.entries.iter().map(|funds| front.balance_value(funds))))
 }
 
 /// `PATCH /v1/billing/balance`: below what the organization is warned. With `updated_at`, only if nobody else changed that since.
