@@ -14,7 +14,7 @@ use service::{AssetChange, AssetField, Refusal};
 use super::account::user_id;
 use super::asker::{Asker, Named};
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::model::FieldError;
 use super::problem::Problem;
 use super::repeat::Once;
@@ -64,6 +64,7 @@ const NAMES: &[&str] = &[
     "created_by_user",
 ];
 const USER: &str = "created_by_user";
+const RELATIONS: &[&str] = &[USER];
 
 impl Front {
     /// An asset as it is shown, with freshly signed addresses.
@@ -113,17 +114,22 @@ impl Front {
             .collect())
     }
 
-    async fn asset_with(&self, asker: &Asker, asset: &Asset, embeds: &[&str]) -> Result<Value, Problem> {
-        let mut value = self.asset_value(asset);
-        if embeds.contains(&USER) {
-            value[USER] = shown(&self.members(asker).await?, &asset.created_by);
-        }
-        Ok(value)
+    /// Assets as they are shown, with who put them there where that is wanted.
+    async fn show_assets(
+        &self,
+        asker: &Asker,
+        assets: &[Asset],
+        shown: &Shown,
+    ) -> Result<Vec<Value>, Problem> {
+        let members = if shown.embeds(USER) { self.members(asker).await? } else { Vec::new() };
+        let with_user = |asset: &Asset| {
+            let user = members.iter().find(|(id, _)| *id == asset.created_by);
+            let mut value = self.asset_value(asset);
+            value[USER] = user.map_or(Value::Null, |(_, user)| user.clone());
+            value
+        };
+        Ok(assets.iter().map(with_user).collect())
     }
-}
-
-fn shown(members: &[(UserId, Value)], user: &UserId) -> Value {
-    members.iter().find(|(id, _)| id == user).map_or(Value::Null, |(_, shown)| shown.clone())
 }
 
 /// `GET /v1/assets`.
@@ -132,17 +138,9 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&AssetFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&[USER])?);
-    let leaf = front.service.list_assets(&asker.caller, &asker.choice, &listing).await?;
-    let members = if embeds.contains(&USER) { front.members(&asker).await? } else { Vec::new() };
-    let items = leaf.entries.iter().map(|asset| {
-        let mut value = front.asset_value(asset);
-        value[USER] = shown(&members, &asset.created_by);
-        projection.of(value, &embeds)
-    });
-    let items = items.collect();
-    Ok(query.page(&leaf, NEWEST, items))
+    let asked = query.ask(&AssetFields, NEWEST, NAMES, RELATIONS)?;
+    let leaf = front.service.list_assets(&asker.caller, &asker.choice, &asked.listing).await?;
+    Ok(asked.page(&leaf, front.show_assets(&asker, &leaf.entries, &asked.shown).await?))
 }
 
 /// `POST /v1/assets`: a file in a form, in place of the three steps.
@@ -230,9 +228,10 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&[USER])?);
+    let shown = query.shown(NAMES, RELATIONS)?;
     let asset = front.service.asset(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(front.asset_with(&asker, &asset, &embeds).await?, &embeds)))
+    let values = front.show_assets(&asker, std::slice::from_ref(&asset), &shown).await?;
+    Ok(Json(values.into_iter().next().map(|value| shown.of(value)).unwrap_or_default()))
 }
 
 /// `PATCH /v1/assets/{id}`: renames or moves it.

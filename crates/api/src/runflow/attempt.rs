@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::delivery::delivery_value;
-use super::listing::{ListQuery, NEWEST, PageBody};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::model::FieldError;
 use super::problem::Problem;
 use super::view::{maybe_time, time};
@@ -41,6 +41,8 @@ const NAMES: &[&str] = &[
     "created_at",
     "delivery",
 ];
+
+const RELATIONS: &[&str] = &["delivery"];
 
 fn attempt_value(delivery: DeliveryId, attempt: &Attempt, next: Option<Timestamp>) -> Value {
     let report = &attempt.report;
@@ -95,15 +97,14 @@ pub(crate) async fn list(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&AttemptFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["delivery"])?);
+    let asked = query.ask(&AttemptFields, NEWEST, NAMES, RELATIONS)?;
     let of = parents(&front, &asker, &named).await?;
-    let leaf = front.service.list_attempts(&asker.caller, &asker.choice, of, &listing).await?;
+    let leaf = front.service.list_attempts(&asker.caller, &asker.choice, of, &asked.listing).await?;
     let mut items = Vec::with_capacity(leaf.entries.len());
     for listed in &leaf.entries {
-        items.push(projection.of(front.show_attempt(&asker, listed, &embeds).await?, &embeds));
+        items.push(front.show_attempt(&asker, listed, &asked.shown).await?);
     }
-    Ok(query.page(&leaf, NEWEST, items))
+    Ok(asked.page(&leaf, items))
 }
 
 /// `GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/attempts/{id}`; both may be `any`.
@@ -113,14 +114,14 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["delivery"])?);
+    let shown = query.shown(NAMES, RELATIONS)?;
     let id = named.id::<Uuid>(2, "id")?;
     let of = parents(&front, &asker, &named).await?;
     let listing = one(AttemptField::Id, id);
     let leaf = front.service.list_attempts(&asker.caller, &asker.choice, of, &listing).await?;
     let missing = || Problem::not_found("No attempt with that id at this delivery.");
     let listed = leaf.entries.first().ok_or_else(missing)?;
-    Ok(Json(projection.of(front.show_attempt(&asker, listed, &embeds).await?, &embeds)))
+    Ok(Json(shown.of(front.show_attempt(&asker, listed, &shown).await?)))
 }
 
 impl Front {
@@ -128,10 +129,10 @@ impl Front {
         &self,
         asker: &Asker,
         listed: &ListedAttempt,
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Result<Value, Problem> {
         let mut value = attempt_value(listed.delivery, &listed.attempt, listed.next_at);
-        if embeds.contains(&"delivery") {
+        if shown.embeds("delivery") {
             let found = self
                 .service
                 .subscription_delivery(&asker.caller, &asker.choice, None, listed.delivery)

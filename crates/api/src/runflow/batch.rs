@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, NEWEST, PageBody, Projection};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::model;
 use super::problem::Problem;
 use super::run::{failure_of, run_statuses, status_of};
@@ -72,6 +72,8 @@ const ITEM_NAMES: &[&str] = &[
     "completed_at",
     "run",
 ];
+
+const ITEM_RELATIONS: &[&str] = &["run"];
 
 list_fields! {
     BatchFields: BatchField, statuses: batch_statuses {
@@ -302,21 +304,20 @@ impl Front {
         asker: &Asker,
         batch: Uuid,
         runs: &[Run],
-        projection: &Projection,
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Result<Vec<Value>, Problem> {
         let items = runs.iter().enumerate();
         let mut values: Vec<Value> = items.map(|(nth, run)| self.item_value(batch, run, nth)).collect();
-        if projection.shows("input") {
+        if shown.shows("input") {
             self.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
         }
-        if embeds.contains(&"run") {
-            let shown = self.show_runs(asker, runs, &[], &Projection::default()).await?;
-            for (value, run) in values.iter_mut().zip(shown) {
+        if shown.embeds("run") {
+            let whole = self.show_runs(asker, runs, &Shown::default()).await?;
+            for (value, run) in values.iter_mut().zip(whole) {
                 value["run"] = run;
             }
         }
-        Ok(values.into_iter().map(|value| projection.of(value, embeds)).collect())
+        Ok(values)
     }
 }
 
@@ -326,24 +327,21 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&BatchFields, NEWEST)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
-    let leaf = front.service.list_batches(&asker.caller, &asker.choice, &listing).await?;
+    let asked = query.ask(&BatchFields, NEWEST, NAMES, &[])?;
+    let leaf = front.service.list_batches(&asker.caller, &asker.choice, &asked.listing).await?;
     let mut values: Vec<Value> = leaf.entries.iter().map(|batch| front.batch_value(batch)).collect();
-    if projection.shows("input") {
+    if asked.shown.shows("input") {
         front.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
     }
     // A page of outputs holds the results of thousands of runs: it is for those who ask for it.
-    if projection.names("output") {
+    if asked.shown.names("output") {
         for (batch, value) in leaf.entries.iter().zip(&mut values) {
             if batch.end().is_some() && batch.runs <= ITEMS_INLINE_MAX {
                 value["output"] = front.batch_output(batch, &front.runs_of(&asker, batch).await?);
             }
         }
     }
-    let items = values.into_iter().map(|value| projection.of(value, &[])).collect();
-    Ok(query.page(&leaf, NEWEST, items))
+    Ok(asked.page(&leaf, values))
 }
 
 /// `GET /v1/batches/{id}`.
@@ -353,9 +351,9 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let projection = query.projection(NAMES)?;
+    let shown = query.names(NAMES)?;
     let batch = front.service.batch_of(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(front.show_batch(&asker, &batch).await?, &[])))
+    Ok(Json(shown.of(front.show_batch(&asker, &batch).await?)))
 }
 
 const IN_ORDER: &str = "sequence_index:asc,created_at:asc";
@@ -367,13 +365,11 @@ pub(crate) async fn list_items(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&ItemFields, IN_ORDER)?;
-    let (projection, embeds) = (query.projection(ITEM_NAMES)?, query.embeds(&["run"])?);
+    let asked = query.ask(&ItemFields, IN_ORDER, ITEM_NAMES, ITEM_RELATIONS)?;
     let batch = front.service.batch_of(&asker.caller, &asker.choice, named.id(0, "batch_id")?).await?;
-    let listing = only(listing, RunField::Batch, batch.handle);
+    let listing = only(asked.listing.clone(), RunField::Batch, batch.handle);
     let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
-    let items = front.show_items(&asker, batch.handle, &leaf.entries, &projection, &embeds).await?;
-    Ok(query.page(&leaf, IN_ORDER, items))
+    Ok(asked.page(&leaf, front.show_items(&asker, batch.handle, &leaf.entries, &asked.shown).await?))
 }
 
 /// `GET /v1/batches/{batch_id}/items/{id}`.
@@ -383,7 +379,7 @@ pub(crate) async fn show_item(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(ITEM_NAMES)?, query.embeds(&["run"])?);
+    let shown = query.shown(ITEM_NAMES, ITEM_RELATIONS)?;
     let batch = front.service.batch_of(&asker.caller, &asker.choice, named.id(0, "batch_id")?).await?;
     let none = || Problem::not_found("No item with that id in this batch.");
     let run = match front.read_run(&asker, run_of_item(named.id(1, "id")?)).await {
@@ -396,8 +392,8 @@ pub(crate) async fn show_item(
         _ => return Err(none()),
     };
     let runs = std::slice::from_ref(&run);
-    let items = front.show_items(&asker, batch.handle, runs, &projection, &embeds).await?;
-    Ok(Json(items.into_iter().next().unwrap_or_default()))
+    let items = front.show_items(&asker, batch.handle, runs, &shown).await?;
+    Ok(Json(items.into_iter().next().map(|item| shown.of(item)).unwrap_or_default()))
 }
 
 /// `POST /v1/batches/{batch_id}/cancellation`: every item that has not ended.

@@ -12,7 +12,7 @@ use super::asker::{Asker, Named};
 use super::attempt::attempts_value;
 use super::callback::payload;
 use super::event::{kinds_of, name_of};
-use super::listing::{ListQuery, NEWEST, PageBody};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::problem::Problem;
 use super::reference::known_events;
 use super::view::time;
@@ -42,6 +42,8 @@ fn delivery_kinds(name: &str) -> Result<Vec<String>, String> {
 
 const NAMES: &[&str] =
     &["id", "webhook_id", "event_type_code", "payload", "created_at", "attempts", "webhook"];
+
+const RELATIONS: &[&str] = &["attempts", "webhook"];
 
 pub(crate) fn delivery_value(delivery: &Delivery) -> Value {
     json!({
@@ -75,16 +77,10 @@ impl Front {
         &self,
         asker: &Asker,
         delivery: &Delivery,
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Result<Value, Problem> {
         let mut value = delivery_value(delivery);
-        if embeds.contains(&"attempts") {
-            let of = delivery.subscription;
-            let found =
-                self.service.subscription_delivery(&asker.caller, &asker.choice, of, delivery.id).await?;
-            value["attempts"] = attempts_value(&found.0, &found.1);
-        }
-        if embeds.contains(&"webhook")
+        if shown.embeds("webhook")
             && let Some(of) = delivery.subscription
         {
             // One that was deleted since leaves its deliveries behind.
@@ -105,15 +101,21 @@ pub(crate) async fn list(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&DeliveryFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["attempts", "webhook"])?);
+    let asked = query.ask(&DeliveryFields, NEWEST, NAMES, RELATIONS)?;
     let of = named.id_or_any::<SubscriptionId>(0, "webhook_id")?;
-    let leaf = front.service.list_deliveries(&asker.caller, &asker.choice, of, &listing).await?;
+    let leaf = front.service.list_deliveries(&asker.caller, &asker.choice, of, &asked.listing).await?;
     let mut items = Vec::with_capacity(leaf.entries.len());
     for delivery in &leaf.entries {
-        items.push(projection.of(front.show_delivery(&asker, delivery, &embeds).await?, &embeds));
+        let mut value = front.show_delivery(&asker, delivery, &asked.shown).await?;
+        if asked.shown.embeds("attempts") {
+            let of = delivery.subscription;
+            let found =
+                front.service.subscription_delivery(&asker.caller, &asker.choice, of, delivery.id).await?;
+            value["attempts"] = attempts_value(&found.0, &found.1);
+        }
+        items.push(value);
     }
-    Ok(query.page(&leaf, NEWEST, items))
+    Ok(asked.page(&leaf, items))
 }
 
 /// `GET /v1/webhooks/{webhook_id}/deliveries/{id}`, with its attempts; the webhook may be `any`.
@@ -123,13 +125,12 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, mut embeds) = (query.projection(NAMES)?, query.embeds(&["attempts", "webhook"])?);
+    let shown = query.shown(NAMES, RELATIONS)?;
     let of = named.id_or_any::<SubscriptionId>(0, "webhook_id")?;
     let id = named.id(1, "id")?;
     let (delivery, attempts) =
         front.service.subscription_delivery(&asker.caller, &asker.choice, of, id).await?;
-    embeds.retain(|embed| *embed != "attempts");
-    let mut value = front.show_delivery(&asker, &delivery, &embeds).await?;
+    let mut value = front.show_delivery(&asker, &delivery, &shown).await?;
     value["attempts"] = attempts_value(&delivery, &attempts);
-    Ok(Json(projection.of(value, &embeds)))
+    Ok(Json(shown.of(value)))
 }

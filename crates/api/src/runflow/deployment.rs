@@ -104,23 +104,20 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&DeploymentFields, NEWEST)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
+    let asked = query.ask(&DeploymentFields, NEWEST, NAMES, &[])?;
     let all = front.service.deployments(&asker.caller, &asker.choice).await?;
-    if !MEMBERS.iter().any(|name| *name != "name" && projection.shows(name)) {
-        let leaf = page_of(&listing, all);
-        let items = leaf.entries.iter().map(|head| projection.of(head_value(&asker, head), &[])).collect();
-        return Ok(query.page(&leaf, NEWEST, items));
+    if !MEMBERS.iter().any(|name| *name != "name" && asked.shown.shows(name)) {
+        let leaf = page_of(&asked.listing, all);
+        return Ok(asked.page(&leaf, leaf.entries.iter().map(|head| head_value(&asker, head))));
     }
-    let leaf = page_that_fits(listing.clone(), all);
+    let leaf = page_that_fits(asked.listing.clone(), all);
     let mut items = Vec::with_capacity(leaf.entries.len());
     for head in &leaf.entries {
         // One after the other: what is not shown of a body is let go before the next is read.
         let whole = front.service.deployment(&asker.caller, &asker.choice, head.id).await?;
-        items.push(projection.of(deployment_value(&whole), &[]));
+        items.push(asked.shown.of(deployment_value(&whole)));
     }
-    Ok(query.page(&leaf, NEWEST, items))
+    Ok(asked.page(&leaf, items))
 }
 
 fn page_of(listing: &Listing<DeploymentField>, all: Vec<DeploymentHead>) -> Leaf<DeploymentHead> {

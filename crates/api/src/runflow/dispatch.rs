@@ -11,6 +11,7 @@ use service::{BatchCommission, Commission, Dispatched};
 use super::asker::Asker;
 use super::commission::{Terms, Wrong, kept_of_failed, known_to};
 use super::form::Form;
+use super::media::texts;
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::repeat::Once;
@@ -75,7 +76,7 @@ async fn one(
     };
     form.check()?;
     let input = known_to(&target.model, input.unwrap_or_default());
-    let referred = front.referred(asker.org, [&input]).await?;
+    let referred = front.referred(asker.org, texts(&input)).await?;
     let commission = match front.commission(&asker, &target, &input, &referred, &terms, once.seed).await {
         Ok(commission) => commission,
         Err(Wrong::Fields(errors)) => {
@@ -135,7 +136,7 @@ async fn many(
     form.check()?;
     let known = |(input, client_ref)| (known_to(&target.model, input), client_ref);
     let elements: Vec<_> = elements.into_iter().map(known).collect();
-    let referred = front.referred(asker.org, elements.iter().map(|(input, _)| input)).await?;
+    let referred = front.referred(asker.org, elements.iter().flat_map(|(input, _)| texts(input))).await?;
     let mut work = Vec::with_capacity(elements.len());
     for (nth, (input, client_ref)) in (0..).zip(elements) {
         // Whoever only looks is not to wait until the whole batch is read.

@@ -1,26 +1,23 @@
 //! Evaluations: how good a picture is, and what people say about the verdict.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::evaluation::{
     Asked, Evaluation, EvaluationState, EvaluationStatus, Finding, Opinion, Reference, Report,
 };
-use domain::filter::{Expr, Listing, Value as FilterValue};
 use domain::id::{self, EvaluationId, RunId};
 use domain::image::FileName;
 use domain::request::{Face, From, Source};
 use domain::run::Run;
 use serde_json::{Map, Value, json};
-use service::{EvaluationDraft, EvaluationField, RunField};
+use service::{EvaluationDraft, EvaluationField};
 use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::dispatch::FACE;
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::media::Resolved;
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
@@ -29,7 +26,7 @@ use super::repeat::Once;
 use super::run::{flow_id, model_id, target_type};
 use super::view::{maybe_time, time, with_ending};
 use crate::Front;
-use crate::listing::{everything, list_fields, only};
+use crate::listing::{list_fields, only};
 
 /// Most pictures that one is held against.
 const REFERENCES_MAX: usize = 4;
@@ -111,7 +108,7 @@ const NAMES: &[&str] = &[
     "action",
     "gate_failures",
 ];
-const EMBEDS: &[&str] = &["judges", "action", "gate_failures"];
+const RELATIONS: &[&str] = &["judges", "action", "gate_failures"];
 
 /// `POST /v1/evaluations`.
 pub(crate) async fn submit(
@@ -142,9 +139,8 @@ pub(crate) async fn submit(
     let webhooks = form.callback_url().into_iter().collect();
     form.check()?;
     let way = [Loc::from("body"), Loc::from("generated_image_url")];
-    let named: Vec<Value> =
-        references.iter().map(|reference| json!(reference.url)).chain([json!(picture)]).collect();
-    let referred = front.referred(asker.org, &named).await?;
+    let named = references.iter().map(|reference| reference.url.as_str()).chain([picture.as_str()]);
+    let referred = front.referred(asker.org, named).await?;
     let resolved = front.resolve(&asker, &referred, &way, &picture, once.seed, 0).await?;
     let mut shown = Vec::new();
     let mut held_against = Vec::new();
@@ -172,13 +168,14 @@ pub(crate) async fn submit(
         webhooks,
         details,
     };
-    let evaluated = front.runs_evaluated(&asker, run).await?;
+    let evaluated = front.runs_by_id(&asker, run).await?;
     let of = run.and_then(|run| evaluated.get(&run));
     let keep = |evaluation: &Evaluation| {
-        once.clone().keep(StatusCode::ACCEPTED, &front.evaluation_value(evaluation, &signed, of, &[]))
+        once.clone()
+            .keep(StatusCode::ACCEPTED, &front.evaluation_value(evaluation, &signed, of, &Shown::default()))
     };
     let evaluation = front.service.evaluate(&asker.caller, &asker.choice, draft, once.seed, keep).await?;
-    Ok((StatusCode::ACCEPTED, Json(front.evaluation_value(&evaluation, &signed, of, &[]))))
+    Ok((StatusCode::ACCEPTED, Json(front.evaluation_value(&evaluation, &signed, of, &Shown::default()))))
 }
 
 fn source(resolved: Resolved) -> Source {
@@ -240,7 +237,7 @@ impl Front {
         evaluation: &Evaluation,
         signed: &Value,
         run: Option<&Run>,
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Value {
         let Asked { task, picture, .. } = &evaluation.asked;
         let report = match &evaluation.state {
@@ -305,27 +302,11 @@ impl Front {
             "links": links,
         });
         if let (Value::Object(members), Value::Object(found)) =
-            (&mut value, verdict(evaluation, report, embeds))
+            (&mut value, verdict(evaluation, report, shown))
         {
             members.extend(found);
         }
         value
-    }
-
-    /// The runs that evaluations belong to, as far as whoever asks may see them.
-    async fn runs_evaluated(
-        &self,
-        asker: &Asker,
-        runs: impl IntoIterator<Item = RunId>,
-    ) -> Result<HashMap<RunId, Run>, Problem> {
-        let ids: Vec<_> = runs.into_iter().map(|run| FilterValue::Id(run.0)).collect();
-        if ids.is_empty() || !asker.caller.scopes.allow("runs:read") {
-            return Ok(HashMap::new());
-        }
-        let filter = Some(Expr::is_among(RunField::Id, ids));
-        let listing = Listing { filter, ..everything(Vec::new()) };
-        let leaf = self.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
-        Ok(leaf.entries.into_iter().map(|run| (run.id, run)).collect())
     }
 
     /// Evaluations as they are shown to whoever asks for them.
@@ -333,28 +314,27 @@ impl Front {
         &self,
         asker: &Asker,
         evaluations: &[Evaluation],
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Result<Vec<Value>, Problem> {
         let mut signed: Vec<Value> =
             evaluations.iter().map(|evaluation| evaluation.asked.details.clone()).collect();
         self.sign_references(asker.org, &mut signed).await?;
-        let runs = self.runs_evaluated(asker, evaluations.iter().filter_map(|it| it.run)).await?;
-        let shown = evaluations.iter().zip(&signed);
-        let shown = shown.map(|(evaluation, signed)| {
+        let runs = self.runs_by_id(asker, evaluations.iter().filter_map(|it| it.run)).await?;
+        let values = evaluations.iter().zip(&signed).map(|(evaluation, signed)| {
             let run = evaluation.run.and_then(|run| runs.get(&run));
-            self.evaluation_value(evaluation, signed, run, embeds)
+            self.evaluation_value(evaluation, signed, run, shown)
         });
-        Ok(shown.collect())
+        Ok(values.collect())
     }
 
     async fn show_evaluation(
         &self,
         asker: &Asker,
         evaluation: &Evaluation,
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Result<Value, Problem> {
-        let shown = self.evaluation_values(asker, std::slice::from_ref(evaluation), embeds).await?;
-        Ok(shown.into_iter().next().unwrap_or_default())
+        let values = self.evaluation_values(asker, std::slice::from_ref(evaluation), shown).await?;
+        Ok(values.into_iter().next().map(|value| shown.of(value)).unwrap_or_default())
     }
 
     async fn page_of_evaluations(
@@ -363,16 +343,13 @@ impl Front {
         query: &ListQuery,
         of: Option<RunId>,
     ) -> Result<PageBody, Problem> {
-        let listing = query.listing(&EvaluationFields, NEWEST)?;
-        let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
+        let asked = query.ask(&EvaluationFields, NEWEST, NAMES, RELATIONS)?;
         let listing = match of {
-            None => listing,
-            Some(run) => only(listing, EvaluationField::Run, run.0),
+            None => asked.listing.clone(),
+            Some(run) => only(asked.listing.clone(), EvaluationField::Run, run.0),
         };
         let leaf = self.service.list_evaluations(&asker.caller, &asker.choice, &listing).await?;
-        let shown = self.evaluation_values(asker, &leaf.entries, &embeds).await?;
-        let items = shown.into_iter().map(|value| projection.of(value, &embeds)).collect();
-        Ok(query.page(&leaf, NEWEST, items))
+        Ok(asked.page(&leaf, self.evaluation_values(asker, &leaf.entries, &asked.shown).await?))
     }
 
     async fn give_feedback(
@@ -390,13 +367,13 @@ impl Front {
         form.check()?;
         let opinion = is_positive.map(|is_positive| Opinion { is_positive, reason });
         let now = self.service.give_opinion(&asker.caller, &asker.choice, id, of, opinion).await?;
-        Ok(Json(self.show_evaluation(asker, &now, &[]).await?))
+        Ok(Json(self.show_evaluation(asker, &now, &Shown::default()).await?))
     }
 }
 
 /// What was found, and of that what is asked for besides.
-fn verdict(evaluation: &Evaluation, report: Option<&Report>, embeds: &[&str]) -> Value {
-    let wanted = |name: &str| report.filter(|_| embeds.contains(&name));
+fn verdict(evaluation: &Evaluation, report: Option<&Report>, shown: &Shown) -> Value {
+    let wanted = |name: &str| report.filter(|_| shown.embeds(name));
     json!({
         "overall_passed": report.map(|report| report.passed),
         "weighted_pass_rate": report.map(|report| report.score),
@@ -540,9 +517,9 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
+    let shown = query.shown(NAMES, RELATIONS)?;
     let found = front.service.evaluation(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(front.show_evaluation(&asker, &found, &embeds).await?, &embeds)))
+    Ok(Json(front.show_evaluation(&asker, &found, &shown).await?))
 }
 
 /// `PATCH /v1/evaluations/{evaluation_id}/feedback`.

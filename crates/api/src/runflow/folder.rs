@@ -53,12 +53,9 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&FolderFields, NEWEST)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
-    let leaf = front.service.list_folders(&asker.caller, &asker.choice, &listing).await?;
-    let items = leaf.entries.iter().map(|folder| projection.of(folder_value(folder), &[])).collect();
-    Ok(query.page(&leaf, NEWEST, items))
+    let asked = query.ask(&FolderFields, NEWEST, NAMES, &[])?;
+    let leaf = front.service.list_folders(&asker.caller, &asker.choice, &asked.listing).await?;
+    Ok(asked.page(&leaf, leaf.entries.iter().map(folder_value)))
 }
 
 /// `POST /v1/asset-folders`.
@@ -82,10 +79,9 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
+    let shown = query.shown(NAMES, &[])?;
     let folder = front.service.folder(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(folder_value(&folder), &[])))
+    Ok(Json(shown.of(folder_value(&folder))))
 }
 
 /// `PATCH /v1/asset-folders/{id}`: renames or moves it.

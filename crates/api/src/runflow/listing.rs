@@ -56,11 +56,19 @@ impl ListQuery {
         }
     }
 
-    /// What the store is asked for a noun's list; `usual` is its order unless the query has one.
-    pub(crate) fn listing<S: Fields>(&self, fields: &S, usual: &str) -> Result<Listing<S::Field>, Problem> {
+    /// What a noun's list is asked for; `usual` is its order unless the query has one, `known` are the names of an entry and
+    /// `relations` what may be embedded.
+    pub(crate) fn ask<S: Fields>(
+        &self,
+        fields: &S,
+        usual: &str,
+        known: &'static [&'static str],
+        relations: &'static [&'static str],
+    ) -> Result<Asked<S::Field>, Problem> {
         let order = self.sort_by.as_deref().unwrap_or(usual);
         let listing = narrowed(self.q.as_deref(), order, fields, self.limit()?).map_err(unfit)?;
-        let mark = self.mark(usual);
+        // Another list's cursors are told apart by it.
+        let mark = Mark::of([self.list.as_str(), self.q.as_deref().unwrap_or_default(), order]);
         let backwards = self.walks_back()?;
         let from = match &self.pq {
             None => None,
@@ -73,7 +81,7 @@ impl ListQuery {
                 Some(cursor)
             }
         };
-        Ok(Listing { from, ..listing })
+        Ok(Asked { listing: Listing { from, ..listing }, shown: self.shown(known, relations)?, mark })
     }
 
     fn limit(&self) -> Result<u32, Problem> {
@@ -96,30 +104,27 @@ impl ListQuery {
         }
     }
 
-    /// The names that the query wants of each entry; all of them unless it says.
-    pub(crate) fn projection(&self, known: &'static [&'static str]) -> Result<Projection, Problem> {
+    /// What the query wants to be shown of an entry: names among `known`, all of them unless it says, and `relations`.
+    pub(crate) fn shown(
+        &self,
+        known: &'static [&'static str],
+        relations: &'static [&'static str],
+    ) -> Result<Shown, Problem> {
+        Ok(Shown { only: self.names(known)?.only, ..self.relations(relations)? })
+    }
+
+    /// The same where every name is shown, whatever the query says.
+    pub(crate) fn relations(&self, known: &'static [&'static str]) -> Result<Shown, Problem> {
+        let embeds = self.embed.as_deref().map(|text| names(text, known)).transpose();
+        let embeds = embeds.map_err(|unknown| Problem::parameter("embed", unknown.to_string()))?;
+        Ok(Shown { only: None, embeds: embeds.unwrap_or_default() })
+    }
+
+    /// The same where nothing can be embedded, whatever the query says.
+    pub(crate) fn names(&self, known: &'static [&'static str]) -> Result<Shown, Problem> {
         let only = self.fields.as_deref().map(|text| names(text, known)).transpose();
         let only = only.map_err(|unknown| Problem::parameter("fields", unknown.to_string()))?;
-        Ok(Projection(only))
-    }
-
-    /// The relations that the query wants with each entry.
-    pub(crate) fn embeds(&self, known: &'static [&'static str]) -> Result<Vec<&'static str>, Problem> {
-        let embeds = self.embed.as_deref().map(|text| names(text, known)).transpose();
-        Ok(embeds.map_err(|unknown| Problem::parameter("embed", unknown.to_string()))?.unwrap_or_default())
-    }
-
-    /// What cursors of this list are marked with, so that another list's are told apart.
-    fn mark(&self, usual: &str) -> Mark {
-        let order = self.sort_by.as_deref().unwrap_or(usual);
-        Mark::of([self.list.as_str(), self.q.as_deref().unwrap_or_default(), order])
-    }
-
-    /// The page of a list: its entries as they are shown, and where it goes on.
-    pub(crate) fn page<T>(&self, leaf: &Leaf<T>, usual: &str, items: Vec<Value>) -> PageBody {
-        let mark = self.mark(usual);
-        let written = |cursor: &Option<Cursor>| cursor.as_ref().map(|cursor| cursor.write(mark));
-        PageBody { items, next: written(&leaf.next), previous: written(&leaf.previous) }
+        Ok(Shown { only, embeds: Vec::new() })
     }
 }
 
@@ -131,28 +136,57 @@ fn unfit(unfit: Unfit) -> Problem {
     }
 }
 
-/// Which names of an entry are shown: all of them, unless some are named.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Projection(Option<Vec<&'static str>>);
+/// What a list is asked for.
+pub(crate) struct Asked<F> {
+    /// Which entries, in which order.
+    pub(crate) listing: Listing<F>,
+    /// What is shown of each.
+    pub(crate) shown: Shown,
+    mark: Mark,
+}
 
-impl Projection {
+impl<F> Asked<F> {
+    /// The page of a list: of its entries what is shown, and where it goes on.
+    pub(crate) fn page<T>(&self, leaf: &Leaf<T>, entries: impl IntoIterator<Item = Value>) -> PageBody {
+        let written = |cursor: &Option<Cursor>| cursor.as_ref().map(|cursor| cursor.write(self.mark));
+        PageBody {
+            items: entries.into_iter().map(|entry| self.shown.of(entry)).collect(),
+            next: written(&leaf.next),
+            previous: written(&leaf.previous),
+        }
+    }
+}
+
+/// What is shown of an entry: all of its names unless some are named, and the relations that are wanted with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    only: Option<Vec<&'static str>>,
+    embeds: Vec<&'static str>,
+}
+
+impl Shown {
     /// Whether that name is shown.
     pub(crate) fn shows(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|only| only.contains(&name))
+        self.only.as_ref().is_none_or(|only| only.contains(&name))
     }
 
     /// Whether that name was asked for by itself.
     pub(crate) fn names(&self, name: &str) -> bool {
-        self.0.as_ref().is_some_and(|only| only.contains(&name))
+        self.only.as_ref().is_some_and(|only| only.contains(&name))
     }
 
-    /// The entry with the names that are shown. Embedded relations stay: they were asked for by name.
-    pub(crate) fn of(&self, entry: Value, embeds: &[&str]) -> Value {
-        match (&self.0, entry) {
+    /// Whether that relation is wanted.
+    pub(crate) fn embeds(&self, relation: &str) -> bool {
+        self.embeds.contains(&relation)
+    }
+
+    /// Of an entry what is shown. Embedded relations stay: they were asked for by name.
+    pub(crate) fn of(&self, entry: Value) -> Value {
+        match (&self.only, entry) {
             (Some(only), Value::Object(members)) => Value::Object(
                 members
                     .into_iter()
-                    .filter(|(name, _)| only.contains(&name.as_str()) || embeds.contains(&name.as_str()))
+                    .filter(|(name, _)| only.contains(&name.as_str()) || self.embeds(name))
                     .collect::<Map<_, _>>(),
             ),
             (_, entry) => entry,

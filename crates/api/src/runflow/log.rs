@@ -1,17 +1,18 @@
 //! Lines of runs' logs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
 use domain::filter::Kind;
 use domain::id::{LogId, RunId};
 use domain::log::LogLine;
+use domain::run::Run;
 use serde_json::{Value, json};
 use service::LogField;
 
 use super::asker::{Asker, Named};
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, Shown};
 use super::problem::Problem;
 use super::view::time;
 use crate::Front;
@@ -60,25 +61,22 @@ pub(crate) async fn list(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&LogFields, OLDEST)?;
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["run"])?);
+    let asked = query.ask(&LogFields, OLDEST, NAMES, &["run"])?;
     let of = named.id_or_any(0, "run_id")?;
-    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &listing).await?;
-    let mut runs = BTreeMap::new();
-    if embeds.contains(&"run") {
-        // A run has many lines, and is read once.
-        for run in leaf.entries.iter().map(|line| line.run).collect::<BTreeSet<_>>() {
-            let found = front.read_run(&asker, run).await?;
-            runs.insert(run, front.show_run(&asker, &found, &[]).await?);
-        }
-    }
-    let shown = |line: &LogLine| {
-        let mut value = log_value(line);
-        value["run"] = runs.get(&line.run).cloned().unwrap_or_default();
-        projection.of(value, &embeds)
+    let leaf = front.service.list_logs(&asker.caller, &asker.choice, of, &asked.listing).await?;
+    let runs = match asked.shown.embeds("run") {
+        true => front.runs_by_id(&asker, leaf.entries.iter().map(|line| line.run)).await?,
+        false => HashMap::new(),
     };
-    let items = leaf.entries.iter().map(shown).collect();
-    Ok(query.page(&leaf, OLDEST, items))
+    let runs: Vec<Run> = runs.into_values().collect();
+    let values = front.show_runs(&asker, &runs, &Shown::default()).await?;
+    let values: HashMap<RunId, Value> = runs.iter().map(|run| run.id).zip(values).collect();
+    let with_run = |line: &LogLine| {
+        let mut value = log_value(line);
+        value["run"] = values.get(&line.run).cloned().unwrap_or_default();
+        value
+    };
+    Ok(asked.page(&leaf, leaf.entries.iter().map(with_run)))
 }
 
 /// `GET /v1/runs/{run_id}/logs/{id}`; the run may be `any`.

@@ -74,19 +74,19 @@ impl Front {
         Media::read(text, &rules)
     }
 
-    /// What of the organization's the texts in some values refer to, all of it looked up at once.
+    /// What of the organization's some texts refer to, all of it looked up at once.
     pub(crate) async fn referred<'a>(
         &self,
         org: OrgId,
-        values: impl IntoIterator<Item = &'a Value>,
+        texts: impl IntoIterator<Item = &'a str>,
     ) -> Result<Referred, Problem> {
         let (mut ids, mut hashes) = (BTreeSet::new(), BTreeSet::new());
-        for value in values {
-            each_text(value, &mut |text| match Reference::read(text) {
+        for text in texts {
+            match Reference::read(text) {
                 Some(Reference::Asset(id)) => drop(ids.insert(id)),
                 Some(Reference::File(hash, _)) => drop(hashes.insert(hash)),
-                None => drop(self.own_hash(org, text).map(|hash| hashes.insert(hash))),
-            });
+                None => hashes.extend(self.own_hash(org, text)),
+            }
         }
         let files = match Vec::from_iter(hashes).as_slice() {
             [] => Vec::new(),
@@ -213,18 +213,15 @@ impl Front {
         org: OrgId,
         values: impl IntoIterator<Item = &'a mut Value>,
     ) -> Result<(), Problem> {
-        let mut values: Vec<&mut Value> = values.into_iter().collect();
-        let mut ids = BTreeSet::new();
-        for value in &values {
-            each_text(value, &mut |text| {
-                if let Some(Reference::Asset(id)) = Reference::read(text) {
-                    ids.insert(id);
-                }
-            });
-        }
-        let assets = self.assets_by_id(org, ids).await?;
-        for value in &mut values {
-            each_text_mut(value, &mut |text| match Reference::read(text) {
+        let mut texts = Vec::new();
+        values.into_iter().for_each(|value| gather(value, &mut texts));
+        let asset = |text: &&mut String| match Reference::read(text) {
+            Some(Reference::Asset(id)) => Some(id),
+            _ => None,
+        };
+        let assets = self.assets_by_id(org, texts.iter().filter_map(asset).collect()).await?;
+        for text in texts {
+            match Reference::read(text) {
                 // What was thrown away since keeps its reference: it leads nowhere now.
                 Some(Reference::Asset(id)) => {
                     if let Some(asset) = assets.get(&id) {
@@ -235,7 +232,7 @@ impl Front {
                     *text = self.result_url(org, hash, &FileName::clean(name));
                 }
                 None => {}
-            });
+            }
         }
         Ok(())
     }
@@ -266,20 +263,22 @@ impl<'a> Reference<'a> {
     }
 }
 
-fn each_text<'a>(value: &'a Value, see: &mut impl FnMut(&'a str)) {
+/// Every text in a value.
+pub(crate) fn texts(value: &Value) -> Vec<&str> {
     match value {
-        Value::String(text) => see(text),
-        Value::Array(values) => values.iter().for_each(|value| each_text(value, see)),
-        Value::Object(members) => members.values().for_each(|value| each_text(value, see)),
-        _ => {}
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 
-fn each_text_mut(value: &mut Value, see: &mut impl FnMut(&mut String)) {
+/// Every text in a value that is a reference, to be changed.
+fn gather<'a>(value: &'a mut Value, references: &mut Vec<&'a mut String>) {
     match value {
-        Value::String(text) => see(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| each_text_mut(value, see)),
-        Value::Object(members) => members.values_mut().for_each(|value| each_text_mut(value, see)),
+        Value::String(text) if Reference::read(text).is_some() => references.push(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| gather(value, references)),
+        Value::Object(members) => members.values_mut().for_each(|value| gather(value, references)),
         _ => {}
     }
 }

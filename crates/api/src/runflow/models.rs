@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::asker::Asker;
-use super::listing::{ListQuery, PageBody};
+use super::listing::{ListQuery, PageBody, Shown};
 use super::model::{self, Creator, FieldError, Model, Price};
 use super::problem::Problem;
 use super::target::{Target, segments};
@@ -172,10 +172,10 @@ impl Front {
     }
 }
 
-fn creator_value(front: &Front, creator: &Creator, embeds: &[&str]) -> Value {
+fn creator_value(front: &Front, creator: &Creator, shown: &Shown) -> Value {
     let mut value = model::creator_json(creator, None);
     value["models"] = Value::Null;
-    if embeds.contains(&"models") {
+    if shown.embeds("models") {
         let of = model::all().iter().filter(|model| model.creator == creator.id);
         value["models"] = of.map(|model| model_value(front, model)).collect();
     }
@@ -192,25 +192,19 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&ModelFields, USUAL)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
+    let asked = query.ask(&ModelFields, USUAL, NAMES, &[])?;
     let own = front.workflow_models(&asker).await?.into_iter().map(|(model, _)| model);
     let all: Vec<Model> = model::all().iter().cloned().chain(own).collect();
-    let leaf = listing.of_all(all, |model| model.id, value_of);
-    let items = leaf.entries.iter().map(|model| projection.of(model_value(&front, model), &[])).collect();
-    Ok(query.page(&leaf, USUAL, items))
+    let leaf = asked.listing.of_all(all, |model| model.id, value_of);
+    Ok(asked.page(&leaf, leaf.entries.iter().map(|model| model_value(&front, model))))
 }
 
 /// `GET /v1/public/models`: for everybody, whatever the filter says.
 pub(crate) async fn list_public(State(front): State<Front>, query: ListQuery) -> Result<PageBody, Problem> {
-    let listing = query.listing(&ModelFields, USUAL)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
-    let leaf = listing.of_all(model::all().to_vec(), |model| model.id, value_of);
-    let shown = |model: &Model| projection.of(model::for_anybody(model_value(&front, model)), &[]);
-    let items = leaf.entries.iter().map(shown).collect();
-    Ok(query.page(&leaf, USUAL, items))
+    let asked = query.ask(&ModelFields, USUAL, NAMES, &[])?;
+    let leaf = asked.listing.of_all(model::all().to_vec(), |model| model.id, value_of);
+    let value = |model: &Model| model::for_anybody(model_value(&front, model));
+    Ok(asked.page(&leaf, leaf.entries.iter().map(value)))
 }
 
 /// `GET /v1/model-creators`.
@@ -219,8 +213,7 @@ pub(crate) async fn list_creators(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&CreatorFields, USUAL)?;
-    let (projection, embeds) = (query.projection(CREATOR_NAMES)?, query.embeds(&["models"])?);
+    let asked = query.ask(&CreatorFields, USUAL, CREATOR_NAMES, &["models"])?;
     front.service.need_scope(&asker.caller, "runs:read")?;
     let value = |creator: &Creator, field: &CreatorField| {
         Some(match field {
@@ -229,10 +222,8 @@ pub(crate) async fn list_creators(
             CreatorField::Name => FilterValue::Text(creator.display_name.clone()),
         })
     };
-    let leaf = listing.of_all(model::creators().to_vec(), |creator| creator.id, value);
-    let shown = |creator: &Creator| projection.of(creator_value(&front, creator, &embeds), &embeds);
-    let items = leaf.entries.iter().map(shown).collect();
-    Ok(query.page(&leaf, USUAL, items))
+    let leaf = asked.listing.of_all(model::creators().to_vec(), |creator| creator.id, value);
+    Ok(asked.page(&leaf, leaf.entries.iter().map(|creator| creator_value(&front, creator, &asked.shown))))
 }
 
 /// `GET /v1/models/{owner}/{slug}`, the slug of any depth; and the examples of models, whose addresses win over it.
@@ -260,9 +251,9 @@ pub(crate) async fn show(
             Ok(Json(example_value(model, *nth)).into_response())
         }
         [owner, slug @ ..] if !slug.is_empty() => {
-            let projection = query.projection(NAMES)?;
+            let shown = query.names(NAMES)?;
             let target = front.find_model(&asker, owner, &slug.join("/")).await?;
-            Ok(Json(projection.of(model_value(&front, &target.model), &[])).into_response())
+            Ok(Json(shown.of(model_value(&front, &target.model))).into_response())
         }
         _ => Err(Problem::new(
             axum::http::StatusCode::NOT_FOUND,
@@ -316,9 +307,7 @@ async fn list_examples(
     of: &str,
 ) -> Result<PageBody, Problem> {
     const IN_ORDER: &str = "model_id:asc,sort_order:asc";
-    let listing = query.listing(&ExampleFields, IN_ORDER)?;
-    let projection = query.projection(EXAMPLE_NAMES)?;
-    query.embeds(&[])?;
+    let asked = query.ask(&ExampleFields, IN_ORDER, EXAMPLE_NAMES, &[])?;
     let value = |(model, nth): &(Model, usize), field: &ExampleField| {
         Some(match field {
             ExampleField::Id => FilterValue::Id(model.example_id(*nth)),
@@ -328,8 +317,6 @@ async fn list_examples(
         })
     };
     let all = front.examples(asker, of).await?;
-    let leaf = listing.of_all(all, |(model, nth)| model.example_id(*nth), value);
-    let items =
-        leaf.entries.iter().map(|(model, nth)| projection.of(example_value(model, *nth), &[])).collect();
-    Ok(query.page(&leaf, IN_ORDER, items))
+    let leaf = asked.listing.of_all(all, |(model, nth)| model.example_id(*nth), value);
+    Ok(asked.page(&leaf, leaf.entries.iter().map(|(model, nth)| example_value(model, *nth))))
 }

@@ -94,14 +94,10 @@ pub(crate) async fn list(
     named: Named,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&NodeFields, FIRST)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
+    let asked = query.ask(&NodeFields, FIRST, NAMES, &[])?;
     let of = named.id_or_any(0, "run_id")?;
-    let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &listing).await?;
-    let items =
-        leaf.entries.iter().map(|step| projection.of(front.node_value(asker.org, step), &[])).collect();
-    Ok(query.page(&leaf, FIRST, items))
+    let leaf = front.service.list_steps(&asker.caller, &asker.choice, of, &asked.listing).await?;
+    Ok(asked.page(&leaf, leaf.entries.iter().map(|step| front.node_value(asker.org, step))))
 }
 
 /// `GET /v1/runs/{run_id}/node-runs/{id}`; the run may be `any`.

@@ -10,6 +10,7 @@ use service::Commission;
 use super::asker::{Asker, Named};
 use super::commission::{Terms, Wrong, known_to};
 use super::dispatch::file;
+use super::media::texts;
 use super::problem::Problem;
 use super::repeat::Once;
 use super::target::no_model;
@@ -45,7 +46,7 @@ pub(crate) async fn rerun(
         };
         let input = request.input.as_object().cloned().unwrap_or_default();
         let input = known_to(&target.model, input);
-        let referred = front.referred(asker.org, [&input]).await?;
+        let referred = front.referred(asker.org, texts(&input)).await?;
         return match front.commission(&asker, &target, &input, &referred, &terms, once.seed).await {
             Ok(commission) => file(&front, &asker, &target, commission, once).await,
             Err(Wrong::Fields(errors)) => Err(Problem::invalid(errors).within(&["body", "input"])),

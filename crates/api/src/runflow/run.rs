@@ -1,6 +1,6 @@
 //! Runs: shown, listed, cancelled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::Json;
 use axum::extract::State;
@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::access::Role;
 use domain::evaluation::{Evaluation, EvaluationState};
+use domain::filter::{Expr, Listing, Value as FilterValue};
 use domain::id::{RunId, WorkflowId};
 use domain::request::Origin;
 use domain::run::{Outcome, Run, State as RunState, Status};
@@ -17,12 +18,12 @@ use uuid::Uuid;
 
 use super::asker::{Asker, Named};
 use super::form::MaybeForm;
-use super::listing::{ListQuery, NEWEST, PageBody, Projection};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::model;
 use super::problem::Problem;
 use super::view::{maybe_time, object, time, with_ending};
 use crate::Front;
-use crate::listing::list_fields;
+use crate::listing::{everything, list_fields};
 
 list_fields! {
     RunFields: RunField, statuses: run_statuses {
@@ -107,7 +108,7 @@ pub(crate) const NAMES: &[&str] = &[
     "flow",
     "error",
 ];
-const EMBEDS: &[&str] = &["node_runs", "logs", "flow", "model", "batch"];
+const RELATIONS: &[&str] = &["node_runs", "logs", "flow", "model", "batch"];
 /// A status in this dialect.
 pub(crate) const fn status_of(status: Status) -> &'static str {
     match status {
@@ -260,57 +261,67 @@ impl Front {
         ])
     }
 
-    /// A run as it is shown to whoever asks for it, with what they want beside it.
-    pub(crate) async fn show_run(&self, asker: &Asker, run: &Run, embeds: &[&str]) -> Result<Value, Problem> {
-        let shown = self.show_runs(asker, std::slice::from_ref(run), embeds, &Projection::default()).await?;
-        Ok(shown.into_iter().next().unwrap_or_default())
+    /// The runs of those ids, as far as whoever asks may see them.
+    pub(crate) async fn runs_by_id(
+        &self,
+        asker: &Asker,
+        ids: impl IntoIterator<Item = RunId>,
+    ) -> Result<HashMap<RunId, Run>, Problem> {
+        let ids: BTreeSet<RunId> = ids.into_iter().collect();
+        if ids.is_empty() || !asker.caller.scopes.allow("runs:read") {
+            return Ok(HashMap::new());
+        }
+        let ids = ids.into_iter().map(|run| FilterValue::Id(run.0)).collect();
+        let filter = Some(Expr::is_among(RunField::Id, ids));
+        let listing = Listing { filter, ..everything(Vec::new()) };
+        let leaf = self.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
+        Ok(leaf.entries.into_iter().map(|run| (run.id, run)).collect())
     }
 
-    /// The names of runs that are shown, with what is wanted beside them; nothing is looked up for the others.
+    /// A run as it is shown to whoever asks for it; of what is not shown nothing is looked up.
+    async fn show_run(&self, asker: &Asker, run: &Run, shown: &Shown) -> Result<Value, Problem> {
+        let values = self.show_runs(asker, std::slice::from_ref(run), shown).await?;
+        Ok(values.into_iter().next().map(|value| shown.of(value)).unwrap_or_default())
+    }
+
+    /// Runs as they are shown, whole but for what would have to be looked up and is not shown.
     pub(crate) async fn show_runs(
         &self,
         asker: &Asker,
         runs: &[Run],
-        embeds: &[&str],
-        projection: &Projection,
+        shown: &Shown,
     ) -> Result<Vec<Value>, Problem> {
         let mut values: Vec<Value> = runs.iter().map(|run| self.run_value(run)).collect();
-        if projection.shows("input") {
+        if shown.shows("input") {
             self.sign_references(asker.org, values.iter_mut().map(|value| &mut value["input"])).await?;
         }
-        if projection.shows("current_evaluation_summary") {
+        if shown.shows("current_evaluation_summary") {
             let verdicts = self.verdicts_on(asker, runs).await?;
             for (run, value) in runs.iter().zip(&mut values) {
                 value["current_evaluation_summary"] = verdicts.get(&run.id).cloned().unwrap_or_default();
             }
         }
         for (run, value) in runs.iter().zip(&mut values) {
-            self.embed(asker, run, embeds, value).await?;
+            self.embed(asker, run, shown, value).await?;
         }
-        Ok(values.into_iter().map(|value| projection.of(value, embeds)).collect())
+        Ok(values)
     }
 
-    async fn embed(
-        &self,
-        asker: &Asker,
-        run: &Run,
-        embeds: &[&str],
-        value: &mut Value,
-    ) -> Result<(), Problem> {
-        if embeds.contains(&"logs") {
+    async fn embed(&self, asker: &Asker, run: &Run, shown: &Shown, value: &mut Value) -> Result<(), Problem> {
+        if shown.embeds("logs") {
             value["logs"] = self.logs_of(asker, run.id).await?;
         }
-        if embeds.contains(&"node_runs") {
+        if shown.embeds("node_runs") {
             value["node_runs"] = self.nodes_of(asker, run.id).await?;
         }
-        if embeds.contains(&"flow") && value["target_type"] == "flow" {
+        if shown.embeds("flow") && value["target_type"] == "flow" {
             value["flow"] = json!({ "id": run.workflow, "name": run.workflow_name });
         }
-        if embeds.contains(&"model") {
+        if shown.embeds("model") {
             value["model"] =
                 model_of(run).map_or(Value::Null, |model| super::models::model_value(self, model));
         }
-        if embeds.contains(&"batch") {
+        if shown.embeds("batch") {
             value["batch"] = match run.batch.as_ref() {
                 None => Value::Null,
                 Some(batch) => {
@@ -386,11 +397,9 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&RunFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
-    let leaf = front.service.list_runs(&asker.caller, &asker.choice, &listing).await?;
-    let items = front.show_runs(&asker, &leaf.entries, &embeds, &projection).await?;
-    Ok(query.page(&leaf, NEWEST, items))
+    let asked = query.ask(&RunFields, NEWEST, NAMES, RELATIONS)?;
+    let leaf = front.service.list_runs(&asker.caller, &asker.choice, &asked.listing).await?;
+    Ok(asked.page(&leaf, front.show_runs(&asker, &leaf.entries, &asked.shown).await?))
 }
 
 /// `GET /v1/runs/{id}`.
@@ -400,10 +409,9 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(EMBEDS)?);
+    let shown = query.shown(NAMES, RELATIONS)?;
     let run = front.read_run(&asker, named.id(0, "id")?).await?;
-    let shown = front.show_runs(&asker, std::slice::from_ref(&run), &embeds, &projection).await?;
-    Ok(Json(shown.into_iter().next().unwrap_or_default()))
+    Ok(Json(front.show_run(&asker, &run, &shown).await?))
 }
 
 impl Front {
@@ -426,7 +434,7 @@ pub(crate) async fn cancel(
     let id = named.id(0, "run_id")?;
     let (run, now) = front.service.cancel_run(&asker.caller, &asker.choice, id, reason.as_deref()).await?;
     let status = if now { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(front.show_run(&asker, &run, &[]).await?)).into_response())
+    Ok((status, Json(front.show_run(&asker, &run, &Shown::default()).await?)).into_response())
 }
 
 /// `POST /v1/admin/runs/{run_id}/cancellation`: the same, for administrators.

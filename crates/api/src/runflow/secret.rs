@@ -63,12 +63,9 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&SecretFields, NEWEST)?;
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
-    let leaf = front.service.list_callback_secrets(&asker.caller, &asker.choice, &listing).await?;
-    let items = leaf.entries.iter().map(|secret| projection.of(secret_value(secret), &[])).collect();
-    Ok(query.page(&leaf, NEWEST, items))
+    let asked = query.ask(&SecretFields, NEWEST, NAMES, &[])?;
+    let leaf = front.service.list_callback_secrets(&asker.caller, &asker.choice, &asked.listing).await?;
+    Ok(asked.page(&leaf, leaf.entries.iter().map(secret_value)))
 }
 
 /// `POST /v1/callback-secrets`: the secret itself is in this answer and never again.
@@ -93,10 +90,9 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let projection = query.projection(NAMES)?;
-    query.embeds(&[])?;
+    let shown = query.shown(NAMES, &[])?;
     let secret = front.service.callback_secret(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(secret_value(&secret), &[])))
+    Ok(Json(shown.of(secret_value(&secret))))
 }
 
 /// `PATCH /v1/callback-secrets/{id}`: renames it, or makes it the one that signs.

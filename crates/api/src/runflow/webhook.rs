@@ -15,7 +15,7 @@ use super::asker::{Asker, Named};
 use super::dispatch::FACE;
 use super::event::{kinds_of, name_of};
 use super::form::Form;
-use super::listing::{ListQuery, NEWEST, PageBody};
+use super::listing::{ListQuery, NEWEST, PageBody, Shown};
 use super::model::{FieldError, Loc};
 use super::problem::Problem;
 use super::reference::{event_codes, known_events};
@@ -40,6 +40,7 @@ list_fields! {
     }
 }
 
+const RELATIONS: &[&str] = &["deliveries"];
 const NAMES: &[&str] = &[
     "id",
     "org_id",
@@ -109,14 +110,13 @@ pub(crate) async fn list(
     asker: Asker,
     query: ListQuery,
 ) -> Result<PageBody, Problem> {
-    let listing = query.listing(&WebhookFields, NEWEST)?;
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["deliveries"])?);
-    let leaf = front.service.list_subscriptions(&asker.caller, &asker.choice, &listing).await?;
+    let asked = query.ask(&WebhookFields, NEWEST, NAMES, RELATIONS)?;
+    let leaf = front.service.list_subscriptions(&asker.caller, &asker.choice, &asked.listing).await?;
     let mut items = Vec::with_capacity(leaf.entries.len());
     for subscription in &leaf.entries {
-        items.push(projection.of(front.show_webhook(&asker, subscription, &embeds).await?, &embeds));
+        items.push(front.show_webhook(&asker, subscription, &asked.shown).await?);
     }
-    Ok(query.page(&leaf, NEWEST, items))
+    Ok(asked.page(&leaf, items))
 }
 
 impl Front {
@@ -124,10 +124,10 @@ impl Front {
         &self,
         asker: &Asker,
         subscription: &Subscription,
-        embeds: &[&str],
+        shown: &Shown,
     ) -> Result<Value, Problem> {
         let mut value = webhook_value(subscription);
-        if embeds.contains(&"deliveries") {
+        if shown.embeds("deliveries") {
             value["deliveries"] = self.deliveries_to(asker, subscription.id).await?;
         }
         Ok(value)
@@ -167,9 +167,9 @@ pub(crate) async fn show(
     named: Named,
     query: ListQuery,
 ) -> Result<Json<Value>, Problem> {
-    let (projection, embeds) = (query.projection(NAMES)?, query.embeds(&["deliveries"])?);
+    let shown = query.shown(NAMES, RELATIONS)?;
     let subscription = front.service.subscription(&asker.caller, &asker.choice, named.id(0, "id")?).await?;
-    Ok(Json(projection.of(front.show_webhook(&asker, &subscription, &embeds).await?, &embeds)))
+    Ok(Json(shown.of(front.show_webhook(&asker, &subscription, &shown).await?)))
 }
 
 /// `PATCH /v1/webhooks/{id}`. With `updated_at`, only if nobody else changed it since.

@@ -264,3 +264,26 @@ fn what_stands_for_a_model_is_nobodys_to_archive() {
     assert_eq!(house.call("DELETE", &format!("/packshot/v1/workflows/{workflow}"), None).status, 404);
     house.post(path, &body).expect(201);
 }
+
+#[test]
+fn a_page_of_batches_has_their_outputs_for_those_who_ask() {
+    let house = House::open();
+    let body = json!({ "input": [{ "image_url": house.inline(1) }, { "image_url": "no address" }] });
+    let batch = id(&house.post(&format!("/v1/models/{}/batches", house.plain_model()), &body).expect(201));
+    let whole = house.batch_ended(&batch);
+    let page = house.get("/v1/batches?fields=id,output").expect(200);
+    assert_eq!(page["items"][0]["id"], batch);
+    let counts =
+        |output: &Value| [&output["succeeded"], &output["failed"], &output["total"]].map(Value::clone);
+    assert_eq!(counts(&page["items"][0]["output"]), [json!(1), json!(1), json!(2)]);
+    assert_eq!(counts(&whole["output"]), counts(&page["items"][0]["output"]));
+    assert!(house.get("/v1/batches").expect(200)["items"][0]["output"].is_null());
+    // A cursor is its list's: another one's is refused, though the order is the same.
+    for _ in 0..2 {
+        house.run(2, &json!({}));
+    }
+    let runs = house.get("/v1/runs?limit=1").expect(200);
+    let next = runs["next_pq"].as_str().expect("more");
+    house.get(&format!("/v1/runs?limit=1&pq={next}")).expect(200);
+    house.get(&format!("/v1/batches?limit=1&pq={next}")).refuses(400, "BAD_REQUEST");
+}
