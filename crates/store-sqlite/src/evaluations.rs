@@ -17,8 +17,9 @@ use tracing::error;
 
 use crate::audit;
 use crate::database::Sqlite;
-use crate::deliveries::{fresh_id, record_event};
+use crate::deliveries::record_event;
 use crate::idempotency;
+use crate::ids::fresh_id;
 use crate::queue::{OrgsInTurn, orgs_due, worker_crashed};
 use crate::rows::{id_list, json, maybe_json, maybe_uuid, named, time, to_json, uuid};
 use crate::sql::Sql;

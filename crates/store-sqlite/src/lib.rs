@@ -17,6 +17,7 @@ mod evaluations;
 mod feed;
 mod filter;
 mod idempotency;
+mod ids;
 #[cfg(any(test, feature = "invariants"))]
 mod invariants;
 mod library;

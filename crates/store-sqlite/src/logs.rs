@@ -7,7 +7,7 @@ use rusqlite::params;
 use serde_json::{Value, json};
 use store::StoreError;
 
-use crate::deliveries::fresh_id;
+use crate::ids::fresh_id;
 use crate::sql::Sql;
 use crate::writer::Tx;
 

@@ -16,7 +16,8 @@ use tracing::error;
 
 use crate::batches;
 use crate::database::Sqlite;
-use crate::deliveries::{fresh_id, record_event};
+use crate::deliveries::record_event;
+use crate::ids::fresh_id;
 use crate::logs::{log, log_outcome};
 use crate::rows::{self, RUN_COLUMNS, id_list, json, named, number, time, to_json, uuid};
 use crate::sql::Sql;
